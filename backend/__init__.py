@@ -1,0 +1,1 @@
+"""The ground everyone stands on (words, rows, queries, audit) and three doors: app, jobs, cli."""

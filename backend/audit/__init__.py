@@ -1,0 +1,1 @@
+"""Every change, in order, checkable by a stranger."""

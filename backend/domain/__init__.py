@@ -1,0 +1,1 @@
+"""Words and rules: frozen values and pure functions, standard library only."""

@@ -1,0 +1,1 @@
+"""Who is calling: devices and people, their tokens, what they may see."""

@@ -1,0 +1,1 @@
+"""Every query, as functions of a transaction; the locks and the scope counters."""

@@ -1,0 +1,35 @@
+"""Every row type, and nothing else. Rows never leave ``backend.store`` towards the wire."""
+
+from backend.tables import (
+    audit,
+    base,
+    consignments,
+    devices,
+    evidence,
+    fleet,
+    inbox,
+    installation,
+    mutations,
+    people,
+    plans,
+    scopes,
+    segments,
+    stops,
+)
+
+__all__ = [
+    "audit",
+    "base",
+    "consignments",
+    "devices",
+    "evidence",
+    "fleet",
+    "inbox",
+    "installation",
+    "mutations",
+    "people",
+    "plans",
+    "scopes",
+    "segments",
+    "stops",
+]

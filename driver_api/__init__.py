@@ -1,0 +1,1 @@
+"""The handset's contract, ``/driver/v1``: versioned and boring."""

@@ -1,0 +1,1 @@
+"""What handsets did while nobody could hear them."""

@@ -1,0 +1,1 @@
+"""What people see: the console and its API, the customer's page."""
