@@ -1,0 +1,106 @@
+"""What follows a recorded change of a stop or route: the driver's feed and the stop's timeline.
+
+It hangs on the one writer, so that no use case can change a stop and forget to tell the phone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.domain.people import Actor
+from backend.ids import new_id
+from backend.store import feed
+from backend.store.database import moment
+from backend.tables.base import Audited
+from backend.tables.fleet import Driver
+from backend.tables.plans import Route
+from backend.tables.stops import Stop, StopEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What the timeline keeps of an event beyond the change itself.
+
+    ``body`` is the validated body as the wire had it, ``fix`` the position, ``findings`` and
+    ``evidence`` their wire form; ``id`` lets the caller choose the event's id.
+    """
+
+    outcome: str = "applied"
+    id: UUID | None = None
+    kind: str | None = None
+    device_id: UUID | None = None
+    mutation_id: UUID | None = None
+    policy_version: int | None = None
+    uncertainty_ms: int | None = None
+    body: Mapping[str, Any] = field(default_factory=dict)
+    fix: Mapping[str, Any] | None = None
+    findings: tuple[Mapping[str, Any], ...] = ()
+    evidence: tuple[Mapping[str, Any], ...] = ()
+
+
+def follow(
+    tx: AsyncSession,
+    actor: Actor,
+    action: str,
+    occurred: datetime | None,
+    row: Audited,
+    before: Mapping[str, object],
+    witness: Witness | None,
+) -> None:
+    """Carry a recorded change into the feed and the timeline."""
+    match row:
+        case Stop():
+            _feed(tx, "stop", row.id, before, row.manifest_driver_id)
+            tx.add(_event(actor, action, occurred, row, moment(tx), witness or Witness()))
+        case Route():
+            _feed(tx, "route", row.id, before, row.manifest_driver_id)
+        case Driver():
+            for name in ("reasons", "settings"):
+                feed.touch(tx, feed.driver_scope(row.id), name, name)
+        case _:
+            pass
+
+
+def _feed(
+    tx: AsyncSession, kind: str, id_: UUID, before: Mapping[str, object], holder: UUID | None
+) -> None:
+    """Put the entity on its holder's feed, and take it off the former holder's."""
+    former = cast("UUID | None", before.get("manifest_driver_id"))
+    if former is not None and former != holder:
+        feed.touch(tx, feed.driver_scope(former), kind, str(id_), gone=True)
+    if holder is not None:
+        feed.touch(tx, feed.driver_scope(holder), kind, str(id_))
+
+
+def _event(
+    actor: Actor,
+    action: str,
+    occurred: datetime | None,
+    stop: Stop,
+    known: datetime,
+    witness: Witness,
+) -> StopEvent:
+    return StopEvent(
+        id=witness.id or new_id(),
+        stop_id=stop.id,
+        version=stop.version,
+        kind=witness.kind or action,
+        source=actor.type.value,
+        actor_id=actor.id,
+        device_id=witness.device_id,
+        mutation_id=witness.mutation_id,
+        outcome=witness.outcome,
+        policy_version=witness.policy_version,
+        happened=occurred or known,
+        uncertainty_ms=witness.uncertainty_ms,
+        known=known,
+        body=dict(witness.body),
+        fix=dict(witness.fix) if witness.fix else None,
+        findings=[dict(item) for item in witness.findings],
+        evidence=[dict(item) for item in witness.evidence],
+        entry=stop.entry,
+    )

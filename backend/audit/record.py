@@ -1,0 +1,192 @@
+"""The only writer of audited rows: one call changes the row and appends the entry that says so.
+
+``record`` computes what changed, splits personal columns into salted commitments, raises the row's
+version, ties the row to the new entry by its leaf hash and leaves the entry pending for the
+sequencer. What follows a change of a stop or route (feed, timeline) is in ``follow``.
+"""
+
+import json
+import secrets
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TypeVar, cast
+from uuid import UUID
+
+from sqlalchemy import inspect as inspect_row
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.audit import entry as log
+from backend.audit.follow import Witness, follow
+from backend.clock import rfc3339
+from backend.domain.people import Actor
+from backend.ids import new_id
+from backend.store.database import moment
+from backend.tables.audit import AuditEntry, AuditOpening, AuditPending
+from backend.tables.base import Audited
+
+R = TypeVar("R", bound=Audited)
+
+RECORDED = "recorded"
+SALT_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What is to be recorded about one row.
+
+    ``action`` is ``noun.past_participle``; ``change`` maps columns to their new values; ``occurred``
+    is when it happened if that is not now; ``cause`` names the mutation or job; ``create`` makes the
+    row. A ``witness`` carries what the timeline of a stop shows beyond the change.
+    """
+
+    action: str
+    row: type[Audited]
+    id: UUID
+    change: Mapping[str, object] = field(default_factory=dict)
+    occurred: datetime | None = None
+    cause: str | None = None
+    evidence: tuple[str, ...] = ()
+    create: bool = False
+    witness: Witness | None = None
+
+
+async def record(tx: AsyncSession, actor: Actor, event: Event) -> Audited:
+    """Change a row and say so in the log; return the row with its new version and entry.
+
+    The use case holds the row's lock already, or the row is taken with one here.
+
+    Raises:
+        LookupError: there is no such row and ``create`` is not set.
+    """
+    row, before = await _row(tx, event)
+    now = moment(tx)
+    changed = {name: value for name, value in event.change.items() if before.get(name) != value}
+    change, openings = _split(type(row), changed, before)
+    sealed = log.Entry(
+        id=str(new_id()),
+        n=row.version + 1,
+        entity=row.__entity__,
+        entity_id=str(row.id),
+        action=event.action,
+        actor=log.ActorRef(actor.type.value, actor.id, actor.device),
+        at=rfc3339(now),
+        occurred=rfc3339(event.occurred) if event.occurred else None,
+        request=cast("str | None", tx.info.get("request")),
+        cause=event.cause,
+        change=change,
+        pii={name: log.commitment(salt, value) for name, (salt, value) in openings.items()},
+        evidence=event.evidence,
+        prev=row.entry.hex() if row.entry else None,
+    )
+    leaf = log.canonical(sealed)
+    _append(tx, sealed, leaf, now, openings)
+    for name, value in changed.items():
+        setattr(row, name, value)
+    row.version += 1
+    row.entry = log.leaf_hash(leaf)
+    tx.info.setdefault(RECORDED, {})[row.__entity__, row.id] = row.entry
+    if event.create:
+        tx.add(row)
+    follow(tx, actor, event.action, event.occurred, row, before, event.witness)
+    return row
+
+
+async def _row(tx: AsyncSession, event: Event) -> tuple[Audited, dict[str, object]]:
+    """Return the row and the present values of the columns that are to change."""
+    if event.create:
+        return event.row(**{"id": event.id, "version": 0, **event.change}), {}
+    key = inspect_row(event.row).identity_key_from_primary_key((event.id,))
+    row = cast("Audited | None", tx.sync_session.identity_map.get(key))
+    if row is None:
+        row = await tx.get(event.row, event.id, with_for_update=True)
+    if row is None:
+        raise LookupError(f"there is no {event.row.__entity__} {event.id}")
+    names = {*event.change, *_FOLLOWED} & set(event.row.model_fields)
+    return row, {name: getattr(row, name) for name in names}
+
+
+_FOLLOWED = frozenset({"manifest_driver_id"})
+
+
+def _split(
+    row: type[Audited], changed: Mapping[str, object], before: Mapping[str, object]
+) -> tuple[dict[str, list[log.Value]], dict[str, tuple[bytes, str]]]:
+    """Part the change into what the log shows and what it only commits to."""
+    shown: dict[str, list[log.Value]] = {}
+    openings: dict[str, tuple[bytes, str]] = {}
+    for name, value in changed.items():
+        if name in row.__quiet__:
+            continue
+        if name not in row.__personal__:
+            shown[name] = [plain(before.get(name)), plain(value)]
+        elif value is None:
+            shown[name] = ["personal", None]
+        else:
+            openings[name] = (secrets.token_bytes(SALT_BYTES), _as_text(value))
+    return shown, openings
+
+
+def plain(value: object) -> log.Value:
+    """Write a column's value with the few types an entry may hold; floats and times as text."""
+    match value:
+        case None | bool() | int():
+            return value
+        case str():
+            return str(value)
+        case datetime():
+            return rfc3339(value)
+        case float():
+            return repr(value)
+        case UUID() | date():
+            return str(value)
+        case bytes():
+            return value.hex()
+        case Mapping():
+            return {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case _:
+            raise TypeError(f"an entry cannot hold a {type(value).__name__}")
+
+
+def _as_text(value: object) -> str:
+    shown = plain(value)
+    return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
+
+
+def _append(
+    tx: AsyncSession,
+    sealed: log.Entry,
+    leaf: bytes,
+    now: datetime,
+    openings: Mapping[str, tuple[bytes, str]],
+) -> None:
+    """Store the entry's bytes, its openings, and that it waits for the sequencer."""
+    entry_id = UUID(sealed.id)
+    tx.add(
+        AuditEntry(
+            id=entry_id,
+            leaf=leaf,
+            leaf_hash=log.leaf_hash(leaf),
+            entity=sealed.entity,
+            entity_id=sealed.entity_id,
+            n=sealed.n,
+            action=sealed.action,
+            actor_type=sealed.actor.type,
+            actor_id=sealed.actor.id,
+            at=now,
+        )
+    )
+    tx.add(AuditPending(entry_id=entry_id))
+    if openings:
+        shown = {name: [b64encode(salt).decode(), value] for name, (salt, value) in openings.items()}
+        tx.add(
+            AuditOpening(
+                entry_id=entry_id,
+                entity=sealed.entity,
+                entity_id=sealed.entity_id,
+                openings=shown,
+            )
+        )

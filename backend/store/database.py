@@ -1,0 +1,69 @@
+"""The database: transactions that end in the scope counters, and consistent snapshots for reading.
+
+Lock order everywhere: device → stops by id → scopes by id. The counters come last by construction:
+``begin`` bumps the scopes that a transaction touched as its very last statement before commit.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+from backend.clock import Clock, SystemClock
+from backend.store import feed
+
+Tx = AsyncSession
+
+
+def moment(tx: Tx) -> datetime:
+    """Return the one moment at which everything in this transaction is recorded."""
+    return cast("datetime", tx.info["now"])
+
+
+class Database:
+    """A pool of connections to one PostgreSQL."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        pool_size: int = 10,
+        lock_timeout_ms: int = 10_000,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        options = {"lock_timeout": str(lock_timeout_ms), "timezone": "UTC", "jit": "off"}
+        self._engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=10,
+            pool_pre_ping=False,
+            connect_args={"server_settings": options, "timeout": 5, "command_timeout": 60},
+        )
+        self._snapshots = self._engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Tx]:
+        """Open a transaction; commit at the end, scope counters last, roll back on any exception."""
+        async with AsyncSession(self._engine, expire_on_commit=False) as tx:
+            tx.info["now"] = self._clock.now()
+            yield tx
+            await tx.flush()
+            await feed.publish(tx)
+            await tx.commit()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Tx]:
+        """Open a read-only transaction that sees one moment (REPEATABLE READ)."""
+        async with AsyncSession(self._snapshots, autoflush=False) as tx:
+            tx.info["now"] = self._clock.now()
+            yield tx
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()

@@ -1,0 +1,66 @@
+"""Evidence: uploads under way, what was verified, and which events name it."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from backend.tables.base import Audited, Row, UtcTime, audited
+
+
+class EvidenceUpload(Row, table=True):
+    """An upload of one device, by the hash it announced.
+
+    ``generation`` rises with every writer: a newer PATCH takes over from a dead connection.
+    """
+
+    __tablename__ = "evidence_upload"
+    __table_args__ = (CheckConstraint('"offset" BETWEEN 0 AND size', name="offset"),)
+
+    device_id: UUID = Field(primary_key=True, foreign_key="device.id")
+    sha256: str = Field(primary_key=True)
+    kind: str
+    media_type: str
+    size: int
+    offset: int = 0
+    state: str  # announced, partial, verified, corrupt
+    generation: int = 0
+    updated_at: dt.datetime = Field(sa_type=UtcTime)
+
+
+@audited
+class Evidence(Audited, table=True):
+    """Bytes that arrived, fit their hash and could be read; immutable. One row per driver and hash."""
+
+    __tablename__ = "evidence"
+    __table_args__ = (UniqueConstraint("driver_id", "sha256"),)
+    __entity__ = "evidence"
+    __quiet__ = frozenset({"facts", "driver_id", "kind", "erased_at"})
+
+    sha256: str = Field(index=True)
+    size: int
+    media_type: str
+    stop_id: UUID | None = Field(default=None, foreign_key="stop.id")
+    verified_at: dt.datetime = Field(sa_type=UtcTime)
+    driver_id: UUID = Field(foreign_key="driver.id")
+    kind: str
+    facts: dict[str, Any] = Field(sa_type=JSONB)
+    erased_at: dt.datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class EvidenceRef(Row, table=True):
+    """An event names a piece of evidence; bytes and event may come in either order."""
+
+    __tablename__ = "evidence_ref"
+    __table_args__ = (Index("ix_evidence_ref_sha256", "sha256", "driver_id"),)
+
+    mutation_id: UUID = Field(primary_key=True)
+    sha256: str = Field(primary_key=True)
+    stop_id: UUID = Field(foreign_key="stop.id", index=True)
+    driver_id: UUID = Field(foreign_key="driver.id")
+    kind: str
+    size: int
+    media_type: str
