@@ -277,7 +277,7 @@ def when_to_wire(when: When) -> Wire:
 
 
 def requirement_to_wire(requirement: Requirement) -> Wire:
-    """Return ``{evidence, level, min?}`` for a single piece, ``{any_of, level, else?}`` for more."""
+    """Return ``{evidence, level, min?}`` for a single piece, else ``{any_of, level, else?}``."""
     only = requirement.any_of[0]
     if len(requirement.any_of) == 1 and not requirement.otherwise:
         return _present(
