@@ -1,0 +1,44 @@
+"""What every test may stand on; the fixtures themselves live in tests/fixtures.
+
+Nothing here imitates a part of Doorstep: PostgreSQL and the S3 server are real.
+"""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.clock import FakeClock
+from tests.fixtures.network import refuse_strangers
+
+pytest_plugins = ["tests.fixtures.databases", "tests.fixtures.object_store"]
+
+ROOT = Path(__file__).parents[1]
+
+refuse_strangers()
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests run on asyncio, as the server does."""
+    return "asyncio"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that stands still on a Monday morning in London's winter until a test moves it."""
+    return FakeClock(datetime(2026, 11, 23, 8, 0, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def data_sets() -> Path:
+    """The folder with the real data sets; without it these tests are skipped, loudly."""
+    named = os.environ.get("DOORSTEP_DATA_SETS")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(
+            f"NO DATA SETS: {folder} does not exist; set DOORSTEP_DATA_SETS to the folder that "
+            "holds online_retail, osm_extracts and loggibud"
+        )
+    return folder
