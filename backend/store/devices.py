@@ -1,0 +1,106 @@
+"""Queries about devices, their enrolment and their tokens."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.tables.devices import Device, DeviceJournal, EnrolmentCode, RefreshToken
+from backend.tables.fleet import Driver
+from backend.tables.installation import Installation
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDevice:
+    """What every authenticated call needs to know of the device that makes it."""
+
+    id: UUID
+    driver_id: UUID
+    revoked_at: datetime | None
+    public_key: bytes | None
+
+
+async def epoch(tx: AsyncSession) -> UUID:
+    """Return which life of the database this is."""
+    return (await tx.execute(select(Installation.epoch))).scalar_one()
+
+
+async def known(tx: AsyncSession, device_id: UUID) -> KnownDevice | None:
+    """Find a device."""
+    row = (
+        await tx.execute(
+            select(Device.id, Device.driver_id, Device.revoked_at, Device.public_key).where(
+                Device.id == device_id
+            )
+        )
+    ).one_or_none()
+    return None if row is None else KnownDevice(*row)
+
+
+async def depot_of(tx: AsyncSession, device_id: UUID) -> UUID | None:
+    """Return the depot of a device's driver."""
+    return await tx.scalar(
+        select(Driver.depot_id).join(Device, Device.driver_id == Driver.id).where(Device.id == device_id)
+    )
+
+
+async def spend_enrolment_code(tx: AsyncSession, code_hash: bytes, now: datetime) -> UUID | None:
+    """Spend an enrolment code once; return the driver it is for, None if it does not count."""
+    return await tx.scalar(
+        update(EnrolmentCode)
+        .where(
+            EnrolmentCode.code_hash == code_hash,
+            EnrolmentCode.used_at.is_(None),
+            EnrolmentCode.expires_at > now,
+        )
+        .values(used_at=now)
+        .returning(EnrolmentCode.driver_id)
+    )
+
+
+async def add_enrolment_code(
+    tx: AsyncSession, code_hash: bytes, driver_id: UUID, expires_at: datetime
+) -> None:
+    """Keep an enrolment code's hash."""
+    tx.add(EnrolmentCode(code_hash=code_hash, driver_id=driver_id, expires_at=expires_at))
+
+
+def open_journal(tx: AsyncSession, device_id: UUID) -> None:
+    """Begin to hear a device."""
+    tx.add(DeviceJournal(device_id=device_id, acked_n=0))
+
+
+async def lock_journal(tx: AsyncSession, device_id: UUID) -> DeviceJournal:
+    """Lock how far a device was heard; the first lock of every push."""
+    query = select(DeviceJournal).where(DeviceJournal.device_id == device_id).with_for_update()
+    return (await tx.execute(query)).scalar_one()
+
+
+async def lock_refresh_token(tx: AsyncSession, token_hash: bytes) -> RefreshToken | None:
+    """Find a refresh token and hold it."""
+    query = select(RefreshToken).where(RefreshToken.token_hash == token_hash).with_for_update()
+    return (await tx.execute(query)).scalar_one_or_none()
+
+
+def add_refresh_token(
+    tx: AsyncSession, token_hash: bytes, device_id: UUID, family: UUID, now: datetime
+) -> None:
+    """Keep a refresh token's hash."""
+    tx.add(RefreshToken(token_hash=token_hash, device_id=device_id, family=family, issued_at=now))
+
+
+async def end_family(tx: AsyncSession, family: UUID) -> None:
+    """End every refresh token of a family."""
+    await tx.execute(update(RefreshToken).where(RefreshToken.family == family).values(ended=True))
+
+
+async def note_contact(tx: AsyncSession, device_id: UUID, values: dict[str, Any]) -> int:
+    """Remember when a device was heard and what it said of its queue."""
+    done = await tx.execute(
+        update(DeviceJournal).where(DeviceJournal.device_id == device_id).values(**values)
+    )
+    return cast("CursorResult[Any]", done).rowcount

@@ -1,0 +1,40 @@
+"""Counted tries of guessable things, exact across processes: a try is reserved before it is made."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import case, delete, func, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.tables.installation import TryWindow
+
+
+async def reserve(
+    tx: AsyncSession, key: str, now: datetime, *, limit: int, window: timedelta
+) -> timedelta | None:
+    """Take one try of ``key``; return None if there was one left, else how long to wait."""
+    over = TryWindow.started_at <= now - window
+    fresh = insert(TryWindow).values(key=key, started_at=now, tries=1)
+    taken = await tx.execute(
+        fresh.on_conflict_do_update(
+            index_elements=["key"],
+            set_={
+                "tries": func.least(case((over, 1), else_=TryWindow.tries + 1), limit + 1),
+                "started_at": case((over, now), else_=TryWindow.started_at),
+            },
+        ).returning(TryWindow.tries, TryWindow.started_at)
+    )
+    row = taken.one()
+    return None if row.tries <= limit else row.started_at + window - now
+
+
+async def refund(tx: AsyncSession, key: str) -> None:
+    """Give a try back: it was not a wrong one."""
+    await tx.execute(
+        update(TryWindow).where(TryWindow.key == key).values(tries=func.greatest(TryWindow.tries - 1, 0))
+    )
+
+
+async def forget(tx: AsyncSession, before: datetime) -> None:
+    """Drop windows that are over."""
+    await tx.execute(delete(TryWindow).where(TryWindow.started_at < before))
