@@ -1,6 +1,6 @@
 """Planning time, cost and unserved visits by size and time limit, beside the insertion start.
 
-    .venv/bin/python -m bench.planner [--sizes 150,300] [--limits 2,4,8]
+    .venv/bin/python -m bench.planning [--sizes 150,300] [--limits 2,4,8]
 
 Days are seeded. Every plan is checked; `wall` contains matrix, search, times and checker. The
 `start` row is the same day by insertion alone, so that the gain of the search is visible.
