@@ -1,1 +1,1 @@
-"""`doorstep`: the operator's command. Each module is a group of commands; heavy imports stay inside."""
+"""`doorstep`, the operator's command. A module is a group of commands; heavy imports are lazy."""

@@ -1,4 +1,4 @@
-"""The warden's door: `python -m backend.embedded DATA TUNING`, started by `occupancy` and by nobody else."""
+"""The warden's door: `python -m backend.embedded DATA TUNING`; only `occupancy` knocks here."""
 
 import json
 import signal

