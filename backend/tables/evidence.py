@@ -14,7 +14,7 @@ from backend.tables.base import Audited, Row, UtcTime, audited
 class EvidenceUpload(Row, table=True):
     """An upload of one device, by the hash it announced.
 
-    ``generation`` rises with every writer: a newer PATCH takes over from a dead connection.
+    ``offset`` is where it stood when last written down; the length of the staged file is the truth.
     """
 
     __tablename__ = "evidence_upload"
@@ -27,7 +27,6 @@ class EvidenceUpload(Row, table=True):
     size: int
     offset: int = 0
     state: str  # announced, partial, verified, corrupt
-    generation: int = 0
     updated_at: dt.datetime = Field(sa_type=UtcTime)
 
 

@@ -493,7 +493,6 @@ def upgrade() -> None:
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("offset", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
-        sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint('"offset" BETWEEN 0 AND size', name=op.f("ck_evidence_upload_offset")),
         sa.ForeignKeyConstraint(

@@ -224,7 +224,7 @@ async def test_a_damaged_encoding_is_refused(
     [
         b'Content-Disposition: form-data; name="\xff"\r\n\r\nx',
         b'Content-Disposition: form-data; name="a"\r\n\r\n\xff',
-        b'Content-Disposition: form-data; name="a"\r\nContent-Type: text/plain; charset=no\r\n\r\nx',
+        b"Content-Disposition: form-data; name=a\r\nContent-Type: text/plain; charset=no\r\n\r\nx",
         b"no header at all",
     ],
 )

@@ -1,0 +1,130 @@
+"""Queries about uploads, verified evidence, and which events name it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.tables.devices import Device, DeviceJournal
+from backend.tables.evidence import Evidence, EvidenceRef, EvidenceUpload
+
+UNFINISHED = ("announced", "partial")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What a device announced, or what its driver already has in the store."""
+
+    sha256: str
+    kind: str
+    media_type: str
+    size: int
+    state: str
+
+
+async def verified(tx: AsyncSession, driver_id: UUID, sha256: str) -> Upload | None:
+    """Find bytes that this driver once brought in whole, by whichever device."""
+    query = select(Evidence.sha256, Evidence.kind, Evidence.media_type, Evidence.size).where(
+        Evidence.driver_id == driver_id, Evidence.sha256 == sha256
+    )
+    row = (await tx.execute(query)).one_or_none()
+    return None if row is None else Upload(*row, state="verified")
+
+
+async def announced(tx: AsyncSession, device_id: UUID, sha256: str) -> Upload | None:
+    """Find what this device announced."""
+    query = select(
+        EvidenceUpload.sha256,
+        EvidenceUpload.kind,
+        EvidenceUpload.media_type,
+        EvidenceUpload.size,
+        EvidenceUpload.state,
+    ).where(EvidenceUpload.device_id == device_id, EvidenceUpload.sha256 == sha256)
+    row = (await tx.execute(query)).one_or_none()
+    return None if row is None else Upload(*row)
+
+
+async def announce(tx: AsyncSession, device_id: UUID, upload: Upload, now: datetime) -> None:
+    """Write an announcement down; a new one for the same bytes replaces the old."""
+    said = {
+        "kind": upload.kind,
+        "media_type": upload.media_type,
+        "size": upload.size,
+        "state": upload.state,
+        "offset": 0,
+        "updated_at": now,
+    }
+    fresh = insert(EvidenceUpload).values(device_id=device_id, sha256=upload.sha256, **said)
+    key = ["device_id", "sha256"]
+    await tx.execute(fresh.on_conflict_do_update(index_elements=key, set_=said))
+
+
+async def note_progress(
+    tx: AsyncSession, device_id: UUID, sha256: str, *, state: str, offset: int, now: datetime
+) -> None:
+    """Write down how far an upload got; a verified one stays so."""
+    await tx.execute(
+        update(EvidenceUpload)
+        .where(
+            EvidenceUpload.device_id == device_id,
+            EvidenceUpload.sha256 == sha256,
+            EvidenceUpload.state != "verified",
+        )
+        .values(state=state, offset=func.least(offset, EvidenceUpload.size), updated_at=now)
+    )
+
+
+async def settle_upload(tx: AsyncSession, device_id: UUID, sha256: str, now: datetime) -> None:
+    """Write down that an upload's bytes are verified."""
+    await tx.execute(
+        update(EvidenceUpload)
+        .where(EvidenceUpload.device_id == device_id, EvidenceUpload.sha256 == sha256)
+        .values(state="verified", offset=EvidenceUpload.size, updated_at=now)
+    )
+
+
+async def withdraw(tx: AsyncSession, device_id: UUID, sha256: str) -> None:
+    """Forget an announcement."""
+    await tx.execute(
+        delete(EvidenceUpload).where(
+            EvidenceUpload.device_id == device_id, EvidenceUpload.sha256 == sha256
+        )
+    )
+
+
+async def unfinished(tx: AsyncSession, device_id: UUID) -> int:
+    """Count what a device announced and did not finish."""
+    query = select(func.count()).where(
+        EvidenceUpload.device_id == device_id, EvidenceUpload.state.in_(UNFINISHED)
+    )
+    return (await tx.execute(query)).scalar_one()
+
+
+async def lock_driver(tx: AsyncSession, driver_id: UUID) -> None:
+    """Hold every journal of a driver, so that no event of his can name evidence meanwhile.
+
+    Without it, an event and the bytes it names could each commit without seeing the other, and
+    the proof would wait for ever.
+    """
+    query = (
+        select(DeviceJournal.device_id)
+        .join(Device, Device.id == DeviceJournal.device_id)
+        .where(Device.driver_id == driver_id)
+        .order_by(DeviceJournal.device_id)
+        .with_for_update(of=DeviceJournal)
+    )
+    await tx.execute(query)
+
+
+async def stops_naming(tx: AsyncSession, driver_id: UUID, sha256: str) -> list[UUID]:
+    """Return the stops at which this driver's events name these bytes, in lock order."""
+    query = (
+        select(EvidenceRef.stop_id)
+        .where(EvidenceRef.sha256 == sha256, EvidenceRef.driver_id == driver_id)
+        .distinct()
+        .order_by(EvidenceRef.stop_id)
+    )
+    return list((await tx.scalars(query)).all())
