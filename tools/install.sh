@@ -36,5 +36,6 @@ else
   install() { "$venv/bin/python" -m pip install -q "$@"; }
 fi
 install --require-hashes -r "$lock"
-install --no-deps --no-build-isolation -e .
+# compat: a plain path entry, so that a package added later is found without installing again
+install --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
 rm "$venv/.unfinished"
