@@ -1,1 +1,8 @@
 """What people see: the console and its API, the customer's page."""
+
+from litestar import Router
+
+
+def routers() -> list[Router]:
+    """Return what ``create_app`` mounts for people."""
+    return []

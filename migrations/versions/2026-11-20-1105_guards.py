@@ -78,6 +78,9 @@ def upgrade() -> None:
             "FOR EACH ROW EXECUTE FUNCTION require_entry()"
         )
     op.execute(
+        "INSERT INTO installation (id, epoch, created_at) VALUES (1, gen_random_uuid(), now())"
+    )
+    op.execute(
         "CREATE TRIGGER keeps_bytes BEFORE UPDATE ON mutation "
         "FOR EACH ROW EXECUTE FUNCTION keep_mutation()"
     )
@@ -96,6 +99,7 @@ def _refuse(table: str, rows: str) -> None:
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM installation")
     for table in AUDITED:
         op.execute(f"DROP TRIGGER needs_entry ON {table}")
     op.execute("DROP TRIGGER keeps_bytes ON mutation")

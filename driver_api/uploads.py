@@ -1,0 +1,357 @@
+"""How evidence comes in: announced, appended, checked with its last byte, kept, judged.
+
+Bytes lie in the staging folder until they are whole. Then they are hashed, decoded in a limited
+process, stored under their hash, and entered in the log; only then do they count for a proof.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from backend.audit.record import Event, record
+from backend.blobs import Blobs, Part, Staging, UploadTakenOver, is_sha256
+from backend.blobs.address import WrongBytesError
+from backend.domain.policy import EvidenceKind
+from backend.errors import (
+    DoorstepError,
+    InputError,
+    Malformed,
+    NotFound,
+    StateConflict,
+    TooLarge,
+    TooManyTries,
+    UnsupportedMedia,
+)
+from backend.identity.callers import CallingDevice
+from backend.ids import new_id
+from backend.store import evidence as store
+from backend.store.database import Database, Tx, moment
+from backend.store.evidence import Upload
+from backend.tables.evidence import Evidence
+from driver_api.tus import Checksum, ChecksumMismatch
+from pod.evidence import PhotoFacts, SignatureFacts
+from pod.inspector import Inspector
+
+MIB = 1024 * 1024
+_PICTURES = frozenset({"image/jpeg", "image/png", "image/webp"})
+_DRAWINGS = frozenset({"image/png", "application/json"})
+MOST_UNFINISHED = 1000
+_PIECE = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a kind of evidence may be."""
+
+    most_bytes: int
+    media_types: frozenset[str]
+
+
+KINDS = MappingProxyType(
+    {
+        EvidenceKind.PHOTO: Kind(8 * MIB, _PICTURES),
+        EvidenceKind.ID_CHECK: Kind(8 * MIB, _PICTURES),
+        EvidenceKind.SIGNATURE: Kind(512 * 1024, _DRAWINGS),
+    }
+)
+MAX_SIZE = max(kind.most_bytes for kind in KINDS.values())
+
+
+class EvidenceNotFound(NotFound):
+    """Never announced by this device, or another driver's."""
+
+    code = "evidence_not_found"
+    title = "There is no such evidence of yours"
+
+
+class EvidenceInvalid(Malformed):
+    """The announcement lacks something."""
+
+    code = "evidence_invalid"
+    title = "The announcement of the evidence is malformed"
+
+
+class EvidenceTooLarge(TooLarge):
+    """Over the limit of its kind, or more bytes than announced."""
+
+    code = "evidence_too_large"
+    title = "The evidence is too large"
+
+
+class EvidenceTypeUnsupported(UnsupportedMedia):
+    """Not a media type that this kind of evidence may have."""
+
+    code = "evidence_type_unsupported"
+    title = "The media type is not taken for this kind of evidence"
+
+
+class OffsetMismatch(StateConflict):
+    """The upload stands elsewhere; ``Upload-Offset`` tells where."""
+
+    code = "offset_mismatch"
+    title = "The upload stands at another offset"
+
+
+class EvidenceImmutable(StateConflict):
+    """Verified evidence is never taken back by a phone."""
+
+    code = "evidence_immutable"
+    title = "Verified evidence cannot be withdrawn"
+
+
+class TooManyUploads(TooManyTries):
+    """A device announced more than it could ever finish."""
+
+    code = "too_many_uploads"
+    title = "Finish or withdraw other uploads first"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An upload, and how many of its bytes are there."""
+
+    upload: Upload
+    offset: int
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether the driver's own bytes verified."""
+        return self.upload.state == "verified"
+
+    @property
+    def state(self) -> str:
+        """The state as the contract names it: bytes that arrived count, not what was written."""
+        if self.is_verified or not self.offset:
+            corrupt = self.upload.state in ("verified", "corrupt")
+            return self.upload.state if corrupt else "announced"
+        return "partial"
+
+
+def read_announcement(said: dict[str, str], size: int) -> Upload:
+    """Read an announcement.
+
+    Raises:
+        EvidenceInvalid: hash or kind are missing or unknown.
+        EvidenceTypeUnsupported: the type is not one of the kind's.
+        EvidenceTooLarge: it is over the kind's limit.
+    """
+    sha256, word = said.get("sha256", "").lower(), said.get("kind", "")
+    faults = []
+    if not is_sha256(sha256):
+        faults.append(InputError("/upload_metadata/sha256", "wrong_format", "64 hex digits"))
+    if word not in KINDS:
+        faults.append(InputError("/upload_metadata/kind", "unknown_value", ", ".join(KINDS)))
+    if faults:
+        raise EvidenceInvalid(errors=faults)
+    kind = KINDS[EvidenceKind(word)]
+    media_type = said.get("media_type", "").partition(";")[0].strip().lower()
+    if media_type not in kind.media_types:
+        raise EvidenceTypeUnsupported(f"{word} is one of {', '.join(sorted(kind.media_types))}")
+    if size > kind.most_bytes:
+        raise EvidenceTooLarge(f"{word} holds at most {kind.most_bytes} bytes")
+    return Upload(sha256, word, media_type, size, "announced")
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """The use cases of evidence coming in, over the stores they need."""
+
+    db: Database
+    staging: Staging
+    blobs: Blobs
+    inspector: Inspector
+
+    async def announce(self, device: CallingDevice, upload: Upload) -> Standing:
+        """Open an upload, or find where it stands; the same announcement again is harmless."""
+        async with self.db.begin() as tx:
+            if known := await store.verified(tx, device.driver_id, upload.sha256):
+                return Standing(known, known.size)
+            before = await store.announced(tx, device.id, upload.sha256)
+            if before is None and await store.unfinished(tx, device.id) >= MOST_UNFINISHED:
+                raise TooManyUploads(headers={"Retry-After": "60"})
+            same = before is not None and replace(before, state=upload.state) == upload
+            if before is None or not same or before.state == "corrupt":
+                await store.announce(tx, device.id, upload, moment(tx))
+        if before is not None and not same:
+            await self.staging.discard(device.id, upload.sha256)
+        return Standing(upload, await self.staging.length(device.id, upload.sha256))
+
+    async def find(self, device: CallingDevice, sha256: str) -> Standing:
+        """Tell where an upload stands; one that is whole but was interrupted is completed now.
+
+        Raises:
+            EvidenceNotFound: nothing of that hash was announced here.
+        """
+        standing = await self._look(device, sha256)
+        if standing.is_verified or standing.offset < standing.upload.size:
+            return standing
+        part = await self.staging.begin(device.id, standing.upload.sha256)
+        await self._complete(device, standing.upload, part)
+        return await self._look(device, sha256)
+
+    async def append(
+        self,
+        device: CallingDevice,
+        sha256: str,
+        offset: int,
+        pieces: AsyncIterator[bytes],
+        checksum: Checksum | None,
+    ) -> Standing:
+        """Add bytes at ``offset``, taking over from any older writer; complete when all are there.
+
+        Raises:
+            OffsetMismatch: it stands elsewhere.
+            ChecksumMismatch: of this piece (taken back) or of the whole (back to 0).
+        """
+        standing = await self._look(device, sha256)
+        upload = standing.upload
+        if standing.is_verified:
+            if offset != upload.size:
+                raise _elsewhere(upload.size)
+            return standing
+        part = await self.staging.begin(device.id, upload.sha256)
+        if part.start != offset:
+            raise _elsewhere(part.start)
+        try:
+            length = await _write(part, upload, pieces, checksum)
+        finally:
+            await self._note(device, upload)
+        if length < upload.size:
+            return Standing(replace(upload, state="partial"), length)
+        await self._complete(device, upload, part)
+        return Standing(replace(upload, state="verified"), upload.size)
+
+    async def restart(self, device: CallingDevice, sha256: str) -> None:
+        """Go back to the beginning: a creation that carries bytes starts at 0."""
+        part = await self.staging.begin(device.id, sha256)
+        await part.cut(0)
+
+    async def withdraw(self, device: CallingDevice, sha256: str) -> None:
+        """Forget an unfinished upload.
+
+        Raises:
+            EvidenceImmutable: it is verified.
+        """
+        standing = await self._look(device, sha256)
+        if standing.is_verified:
+            raise EvidenceImmutable
+        async with self.db.begin() as tx:
+            await store.withdraw(tx, device.id, standing.upload.sha256)
+        await self.staging.discard(device.id, standing.upload.sha256)
+
+    async def _look(self, device: CallingDevice, sha256: str) -> Standing:
+        sha256 = sha256.lower()
+        if not is_sha256(sha256):
+            raise EvidenceNotFound
+        async with self.db.snapshot() as tx:
+            if known := await store.verified(tx, device.driver_id, sha256):
+                return Standing(known, known.size)
+            upload = await store.announced(tx, device.id, sha256)
+        if upload is None:
+            raise EvidenceNotFound
+        return Standing(upload, await self.staging.length(device.id, sha256))
+
+    async def _note(self, device: CallingDevice, upload: Upload) -> None:
+        """Write the progress down for those who only see the database."""
+        offset = await self.staging.length(device.id, upload.sha256)
+        state = "partial" if offset else upload.state
+        async with self.db.begin() as tx:
+            await store.note_progress(
+                tx, device.id, upload.sha256, state=state, offset=offset, now=moment(tx)
+            )
+
+    async def _complete(self, device: CallingDevice, upload: Upload, part: Part) -> None:
+        """Check the whole, keep it, enter it in the log.
+
+        Raises:
+            ChecksumMismatch: the bytes are not those announced.
+            DoorstepError: 413 or 415, they are not evidence.
+        """
+        if await part.digest() != upload.sha256:
+            await self._spoil(device, upload, part)
+            raise ChecksumMismatch("the whole file does not hash to what was announced")
+        try:
+            facts = await self.inspector.inspect(upload.kind, upload.media_type, part.path)
+        except DoorstepError as refusal:
+            if refusal.status < 500:
+                await self._spoil(device, upload, part)
+            raise
+        true = replace(upload, media_type=_media_type(facts))
+        try:
+            await self.blobs.put_file(upload.sha256, part.path, true.media_type)
+        except WrongBytesError as error:
+            raise UploadTakenOver from error
+        async with self.db.begin() as tx:
+            await _enter(tx, device, true, facts)
+        await self.staging.discard(device.id, upload.sha256)
+
+    async def _spoil(self, device: CallingDevice, upload: Upload, part: Part) -> None:
+        """Send an upload back to 0 and let the proofs that wait for it know."""
+        await part.cut(0)
+        async with self.db.begin() as tx:
+            await store.lock_driver(tx, device.driver_id)
+            await store.note_progress(
+                tx, device.id, upload.sha256, state="corrupt", offset=0, now=moment(tx)
+            )
+
+
+async def _enter(
+    tx: Tx, device: CallingDevice, upload: Upload, facts: PhotoFacts | SignatureFacts
+) -> None:
+    """Make the bytes count: the audited row, and a fresh look at every proof that names them."""
+    await store.lock_driver(tx, device.driver_id)
+    await store.settle_upload(tx, device.id, upload.sha256, moment(tx))
+    if await store.verified(tx, device.driver_id, upload.sha256):
+        return
+    stops = await store.stops_naming(tx, device.driver_id, upload.sha256)
+    change = {
+        "sha256": upload.sha256,
+        "size": upload.size,
+        "media_type": upload.media_type,
+        "stop_id": stops[0] if stops else None,
+        "verified_at": moment(tx),
+        "driver_id": device.driver_id,
+        "kind": upload.kind,
+        "facts": facts_to_json(facts),
+    }
+    event = Event(
+        "evidence.verified",
+        Evidence,
+        new_id(),
+        change,
+        evidence=(upload.sha256,),
+        create=True,
+    )
+    await record(tx, device.actor, event)
+
+
+async def _write(
+    part: Part, upload: Upload, pieces: AsyncIterator[bytes], checksum: Checksum | None
+) -> int:
+    """Append what arrives, in bounded memory; whatever arrived stays, even if the caller leaves."""
+    running = checksum.begin() if checksum else None
+    length, waiting = part.start, bytearray()
+    whole = False
+    async for piece in pieces:
+        whole = not piece
+        if length + len(waiting) + len(piece) > upload.size:
+            await part.cut(part.start)
+            raise EvidenceTooLarge(f"more than the {upload.size} bytes announced")
+        if running is not None:
+            running.update(piece)
+        waiting += piece
+        if len(waiting) >= _PIECE:
+            length = await part.append(bytes(waiting))
+            waiting.clear()
+    if waiting:
+        length = await part.append(bytes(waiting))
+    await part.sync()
+    # A piece that broke off cannot be checked; its bytes stay, the hash of the whole decides.
+    if whole and running is not None and checksum and running.digest() != checksum.digest:
+        await part.cut(part.start)
+        raise ChecksumMismatch
+    return length
+
+
+def _elsewhere(offset: int) -> OffsetMismatch:
+    return OffsetMismatch(f"it stands at {offset}", headers={"Upload-Offset": str(offset)})
