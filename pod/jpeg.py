@@ -15,8 +15,11 @@ def end_of_jpeg(data: bytes) -> int | None:
     """Return the offset just after the end-of-image marker, or None where the file is cut off."""
     at = 2
     while at + 2 <= len(data):
-        if data[at] != 0xFF:
-            return None
+        if data[at] != 0xFF:  # a segment longer than it says; decoders look for the next marker
+            at = data.find(b"\xff", at)
+            if at < 0:
+                return None
+            continue
         marker = data[at + 1]
         if marker == _EOI:
             return at + 2

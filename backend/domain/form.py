@@ -28,6 +28,7 @@ class Form:
             self._members = value
         else:
             faults.append(InputError(pointer, "type", "must be an object"))
+            self._faults = []  # what is then missing in it is no fault of its own
 
     def has(self, name: str) -> bool:
         """Whether the member is there (null counts as absent)."""

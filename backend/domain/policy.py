@@ -213,7 +213,7 @@ class Policy:
     manifest: ManifestLook
     tracking: Tracking
     notify: Mapping[Milestone, tuple[Channel, ...]] = field(
-        default_factory=lambda: MappingProxyType({})
+        default_factory=lambda: MappingProxyType({}), hash=False
     )
     alerts: Alerts = Alerts(30, 20, 20)
     retention_days: Retention = Retention(180, 180, 30, 180)
