@@ -51,7 +51,9 @@ def test_broken_text_inside_one_element_fails_that_element(poison: bytes) -> Non
     assert [group[0].value is not None for group in found] == [True, False, True]
 
 
-@pytest.mark.parametrize("raw", [b"", b"{nope", b'[{"reference": "A"', b"[" * 100_000, b"[]]", b"\xff"])
+@pytest.mark.parametrize(
+    "raw", [b"", b"{nope", b'[{"reference": "A"', b"[" * 100_000, b"[]]", b"\xff"]
+)
 def test_what_is_no_json_is_refused_as_a_whole(raw: bytes) -> None:
     """Without closing brackets nothing can be told apart."""
     with pytest.raises((JsonBroken, JsonListExpected)):
