@@ -41,7 +41,7 @@ class Requirement(msgspec.Struct, frozen=True, rename={"otherwise": "else"}):
     any_of: list[AnyOfItem] | None = None
     level: str = "required"
     min: int = 1
-    otherwise: list[Requirement] | None = None
+    otherwise: list[AnyOfItem] | None = None
 
 
 AnyOfItem: TypeAlias = str | Requirement
