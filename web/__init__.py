@@ -5,4 +5,8 @@ from litestar import Router
 
 def routers() -> list[Router]:
     """Return what ``create_app`` mounts for people."""
-    return []
+    from web import console
+
+    return [
+        console.router(),
+    ]
