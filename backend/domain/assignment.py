@@ -38,8 +38,19 @@ class AssignRule:
     segment: str
     service: tuple[str, ...] = ()
     customer: tuple[str, ...] = ()
-    min_value: float | None = None
+    min_value: int | None = None
     handling: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Say in words what the rule looks at."""
+        stated = (
+            ("service", bool(self.service)),
+            ("customer", bool(self.customer)),
+            ("value", self.min_value is not None),
+            ("handling", bool(self.handling)),
+        )
+        return " and ".join(name for name, there in stated if there) or "default"
 
     def takes(self, order: OrderFacts) -> bool:
         """Whether every stated condition holds."""
@@ -51,9 +62,9 @@ class AssignRule:
         )
 
 
-def assign(rules: Sequence[AssignRule], order: OrderFacts) -> str | None:
-    """Return the segment of the first rule that takes the order, or None where none does."""
-    return next((rule.segment for rule in rules if rule.takes(order)), None)
+def assign(rules: Sequence[AssignRule], order: OrderFacts) -> AssignRule | None:
+    """Return the first rule that takes the order, or None where none does."""
+    return next((rule for rule in rules if rule.takes(order)), None)
 
 
 def parse_assignments(toml: str) -> tuple[AssignRule, ...]:
@@ -62,12 +73,35 @@ def parse_assignments(toml: str) -> tuple[AssignRule, ...]:
     Raises:
         AssignmentInvalid: with every fault and its pointer.
     """
+    return read_assignments(tomllib.loads(toml).get("assign", []))
+
+
+def read_assignments(raw: object) -> tuple[AssignRule, ...]:
+    """Return the rules in a list of tables, as ``segments.toml`` and the database hold them.
+
+    Raises:
+        AssignmentInvalid: with every fault and its pointer.
+    """
     faults: list[InputError] = []
-    tables = Form({"assign": [], **tomllib.loads(toml)}, "", faults).forms("assign", _MOST)
+    tables = Form({"assign": raw}, "", faults).forms("assign", _MOST)
     rules = tuple(_rule(form) for form in tables)
     if faults:
         raise AssignmentInvalid(errors=faults)
     return rules
+
+
+def assignments_to_wire(rules: Sequence[AssignRule]) -> list[dict[str, object]]:
+    """Return the rules as ``read_assignments`` takes them."""
+    return [
+        {
+            "segment": rule.segment,
+            **({"service": list(rule.service)} if rule.service else {}),
+            **({"customer": list(rule.customer)} if rule.customer else {}),
+            **({"min_value": rule.min_value} if rule.min_value is not None else {}),
+            **({"handling": list(rule.handling)} if rule.handling else {}),
+        }
+        for rule in rules
+    ]
 
 
 def _rule(form: Form) -> AssignRule:
@@ -75,7 +109,7 @@ def _rule(form: Form) -> AssignRule:
         segment=form.text("segment", 40),
         service=form.slugs("service", _MOST) if form.has("service") else (),
         customer=_texts(form, "customer"),
-        min_value=float(form.integer("min_value", 0, 10**9)) if form.has("min_value") else None,
+        min_value=form.integer("min_value", 0, 10**9) if form.has("min_value") else None,
         handling=form.slugs("handling", _MOST) if form.has("handling") else (),
     )
     form.close()

@@ -93,8 +93,11 @@ def rules_for(
 def parse_segments(toml: str) -> tuple[Segment, ...]:
     """Return the first versions from the text of ``segments.toml`` (one table per segment).
 
+    ``[[assign]]`` there is read by ``assignment``.
+
     Raises:
         PolicyInvalid: naming the segment and member at fault.
     """
     tables = tomllib.loads(toml)
+    tables.pop("assign", None)
     return tuple(Segment(code, 1, parse_policy(raw, f"/{code}")) for code, raw in tables.items())

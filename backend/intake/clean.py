@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from backend.domain.geo import LatLon
 from backend.intake.notes import Place
+from backend.intake.phones import Phone
 from backend.intake.windows import WindowSpec
 
 
@@ -32,7 +33,7 @@ class CleanConsignment:
     customer_name: str | None
     value: float | None
     recipient: str
-    phone: str | None
+    phone: Phone | None
     email: str | None
     lines: tuple[str, ...]
     postcode: str | None
@@ -66,11 +67,12 @@ class CleanConsignment:
 
     def contact_hash(self) -> bytes:
         """Fingerprint of how to reach the recipient and what to tell the driver."""
-        return _digest(["contact-1", self.phone, self.email, self.instructions])
+        phone = self.phone.e164 if self.phone else None
+        return _digest(["contact-1", phone, self.email, self.instructions])
 
     def content_hash(self) -> bytes:
-        """Fingerprint of the whole: equal means that a re-import changes nothing."""
-        return hashlib.sha256(self.goods_hash() + self.contact_hash()).digest()
+        """Both fingerprints: equal means that a re-import changes nothing."""
+        return self.goods_hash() + self.contact_hash()
 
 
 def _digest(value: list[object]) -> bytes:

@@ -10,6 +10,7 @@ from backend.intake.clean import CleanConsignment
 from backend.intake.merge import Merged, merge
 from backend.intake.notes import Place, Remarks, RowCode
 from backend.intake.parcels import clean_parcels, clean_token
+from backend.intake.phones import Phone
 from backend.intake.records import AddressIn, ConsignmentIn, LocationIn, Record, WindowIn
 from backend.intake.windows import Bound, WindowSpec, read_bound
 
@@ -141,7 +142,7 @@ class _Cleaner:
             self._fault("address/postcode", RowCode.BAD_POSTCODE, detail)
         return code
 
-    def _phone(self, country: str | None) -> str | None:
+    def _phone(self, country: str | None) -> Phone | None:
         raw = self._value.recipient.phone
         if raw is None or not raw.strip() or country is None:
             return None
@@ -152,7 +153,7 @@ class _Cleaner:
             return None
         if not phone.sms:
             self._warn("recipient/phone", RowCode.PHONE_NO_SMS, "no text message can reach it")
-        return phone.e164
+        return phone
 
     def _email(self) -> str | None:
         raw = text.line((self._value.recipient.email or "")[:1_000])

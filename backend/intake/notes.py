@@ -35,6 +35,8 @@ class RowCode(StrEnum):
     DUPLICATE_BARCODE = "duplicate_barcode"
     REFERENCE_CONFLICT = "reference_conflict"
     UNKNOWN_SEGMENT = "unknown_segment"
+    NO_SEGMENT = "no_segment"
+    ALREADY_PLANNED = "already_planned"
     ALREADY_RELEASED = "already_released"
     ALREADY_SETTLED = "already_settled"
     OTHER_DEPOT = "other_depot"
@@ -53,6 +55,7 @@ class RowCode(StrEnum):
     LOCATION_AMBIGUOUS = "location_ambiguous"
     BARCODE_ROUNDED = "barcode_rounded"
     WINDOW_NOT_ON_DAY = "window_not_on_day"
+    PLAN_AGAIN = "plan_again"
 
 
 class RowNote(msgspec.Struct, frozen=True):

@@ -1,6 +1,13 @@
 import pytest
 
-from backend.domain.assignment import AssignmentInvalid, OrderFacts, assign, parse_assignments
+from backend.domain.assignment import (
+    AssignmentInvalid,
+    OrderFacts,
+    assign,
+    assignments_to_wire,
+    parse_assignments,
+    read_assignments,
+)
 
 RULES = parse_assignments(
     """
@@ -36,12 +43,25 @@ RULES = parse_assignments(
 )
 def test_the_first_rule_that_holds_decides(order: OrderFacts, segment: str) -> None:
     """Service before customer before value before handling, because the data says so."""
-    assert assign(RULES, order) == segment
+    rule = assign(RULES, order)
+    assert rule is not None
+    assert rule.segment == segment
 
 
 def test_without_a_catch_all_nothing_is_assigned() -> None:
     """No segment is made up."""
     assert assign(RULES[:-1], OrderFacts()) is None
+
+
+def test_a_rule_says_what_it_looks_at() -> None:
+    """The reason kept with a consignment names the conditions."""
+    reasons = [rule.reason for rule in RULES]
+    assert reasons == ["service", "customer", "value", "value and handling", "default"]
+
+
+def test_rules_survive_the_database() -> None:
+    """Written and read again they are the same."""
+    assert read_assignments(assignments_to_wire(RULES)) == RULES
 
 
 def test_faulty_rules_are_told_with_their_pointers() -> None:
