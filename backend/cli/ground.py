@@ -1,0 +1,59 @@
+"""What commands stand on: `--data`, `--json`, settings, and a database that runs."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from backend.cli.tell import Teller
+from backend.settings import Settings, load
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def data_option(command: F) -> F:
+    """Add `--data DIR`: $DOORSTEP_DATA, else ./.doorstep."""
+    option = click.option(
+        "--data",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Where everything is kept.  [default: $DOORSTEP_DATA or ./.doorstep]",
+    )
+    return option(command)
+
+
+def json_option(command: F) -> F:
+    """Add `--json`: one object on stdout, nothing else."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON object.")(command)
+
+
+def settings_for(data: Path | None, **environ: str) -> Settings:
+    """Read the settings from the environment, with the command's own words on top."""
+    named = {} if data is None else {"DOORSTEP_DATA": str(data)}
+    return load({**os.environ, **named, **environ})
+
+
+@contextlib.contextmanager
+def installation(settings: Settings, tell: Teller) -> Iterator[Settings]:
+    """Provide settings whose database runs and is up to date for the length of the block.
+
+    A database of our own is started if need be and migrated; one that was given is left as it is,
+    since whoever runs it decides when it changes.
+    """
+    from backend.cli import schema
+
+    with contextlib.ExitStack() as stack:
+        if settings.database_url is None:
+            from backend.embedded import running
+
+            cluster = stack.enter_context(running(settings.data, tell=tell))
+            settings = replace(settings, database_url=cluster.url())
+            if not schema.is_current(cluster.url()):
+                tell("migrating the database")
+                schema.upgrade(cluster.url())
+        elif not schema.is_current(settings.database_url):
+            raise click.ClickException("the database is not up to date: run `doorstep migrate`")
+        yield settings
