@@ -13,6 +13,7 @@ from backend.cli.day.customers import Door
 from backend.cli.day.pictures import photo, signature
 from handset import Fix, Handset, Photo, Strokes
 from handset.manifest import Stop
+from handset.wire import Body, Json
 
 FAILED_SHARE = 0.06
 
@@ -114,8 +115,10 @@ class Driver:
     def _mend(self, stop: Stop, fix: Fix | None) -> None:
         """He tapped the wrong button, and says so at once."""
         slip = self.handset.fail(stop.id, "not_home", photos=[self._photo()], fix=fix)
-        parcels = [{"parcel_id": parcel.id, "outcome": "delivered"} for parcel in stop.parcels]
-        body = {
+        parcels: list[Json] = [
+            {"parcel_id": parcel.id, "outcome": "delivered"} for parcel in stop.parcels
+        ]
+        body: Body = {
             "method": "handed_over",
             "recipient": {"name": "A. Neighbour", "relation": "self"},
             "parcels": parcels,
