@@ -30,8 +30,8 @@ class ActorRef:
 class Entry:
     """One change of one entity, in the log's words; times and ids are already text.
 
-    ``change`` holds ``[before, after]`` per field, ``pii`` a commitment per personal field, ``prev``
-    the leaf hash (hex) of the entity's previous entry.
+    ``change`` holds ``[before, after]`` per field, ``pii`` a commitment per personal field,
+    ``prev`` the leaf hash (hex) of the entity's previous entry.
     """
 
     id: str
@@ -56,7 +56,7 @@ def canonical(entry: Entry) -> bytes:
     Raises:
         ValueError: the verifier would refuse what was put into the entry.
     """
-    data = rfc8785.dumps(_members(entry))  # type: ignore[arg-type]  # its lists are invariant
+    data = rfc8785.dumps(_members(entry))
     if len(data) >= LINE_LIMIT:
         raise ValueError(f"an entry of {len(data)} bytes is too large for the log")
     read_entry(data)

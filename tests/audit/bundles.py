@@ -131,7 +131,7 @@ class Log:
 
 
 def small_log(stops: int = 3) -> Log:
-    """A log with every kind of thing in it: chains, personal data, evidence with and without stop."""
+    """A log with every kind of thing in it: chains, personal data, evidence."""
     log = Log()
     for number in range(stops):
         stop = uuid(100 + number)
@@ -167,9 +167,7 @@ def pack_with_zipfile(members: dict[str, bytes]) -> bytes:
     return file.getvalue()
 
 
-def check(
-    folder: Path, bundle: bytes, key: bytes = KEY, since: bytes | None = None
-) -> v.Report:
+def check(folder: Path, bundle: bytes, key: bytes = KEY, since: bytes | None = None) -> v.Report:
     """Verify a bundle given as bytes."""
     path = folder / "bundle.zip"
     path.write_bytes(bundle)

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -89,21 +90,23 @@ def test_base64_has_one_spelling(tmp_path: Path) -> None:
     found = 0
     for name in ("checkpoint", "proof.json", "openings.jsonl"):
         text = MEMBERS[name].decode()
-        for at in (at for at, letter in enumerate(text) if letter == "="):
+        for at in (match.start() for match in re.finditer(r"(?<!=)=", text)):
             last = alphabet.index(text[at - 1])
             for spare in range(1, 4):
                 other = text[: at - 1] + alphabet[last ^ spare] + text[at:]
                 report = check(tmp_path, pack(MEMBERS | {name: other.encode()}))
                 assert report.code == v.UNFIT, report.text
                 found += 1
-    assert found >= 12
+    assert found >= 9
 
 
 def test_every_cut(tmp_path: Path) -> None:
     """A bundle that ends early is found, wherever it ends."""
     path = tmp_path / "bundle.zip"
     path.write_bytes(BUNDLE)
-    for length in sorted({*range(0, len(BUNDLE), 61), *range(len(BUNDLE) - 700, len(BUNDLE))})[::-1]:
+    for length in sorted({*range(0, len(BUNDLE), 61), *range(len(BUNDLE) - 700, len(BUNDLE))})[
+        ::-1
+    ]:
         os.truncate(path, length)
         assert v.verify(path, KEY).code == v.UNFIT, length
 
@@ -139,7 +142,7 @@ def test_two_bundles_spliced(tmp_path: Path) -> None:
 
 
 def test_rubbish_never_crashes(tmp_path: Path) -> None:
-    """Random bytes, with and without a ZIP's first bytes, end in 1 or 2 and never in a traceback."""
+    """Random bytes, with and without a ZIP's beginning, end in 1 or 2 and never in a traceback."""
     seeded = random.Random(8785)
     for _ in range(300):
         rubbish = seeded.randbytes(seeded.randrange(400))

@@ -58,7 +58,7 @@ def test_every_range_of_every_tree_fits(
     assert report.code == v.OK, report.text
 
 
-def test_zipfile_writes_the_canonical_form(tmp_path: Path) -> None:
+def test_zipfile_writes_the_canonical_form() -> None:
     """Anyone can make the canonical form: Python's zipfile gives the same bytes."""
     assert pack(GOOD) == pack_with_zipfile(GOOD)
 
@@ -78,7 +78,7 @@ def test_openings_and_files_may_be_left_out(tmp_path: Path, kept: int) -> None:
 def _entry(change: object) -> bytes:
     first, *rest = GOOD["entries.jsonl"].splitlines(keepends=True)
     body = json.loads(first)
-    body.update(change)  # type: ignore[call-overload]
+    body.update(change)
     return v.canonical(body) + b"\n" + b"".join(rest)
 
 
