@@ -2,17 +2,20 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from backend.cli.tell import Teller
 from backend.settings import Settings, load
 
-F = TypeVar("F", bound=Callable[..., object])
+if TYPE_CHECKING:
+    from backend.store.database import Database
+
+F = TypeVar("F", bound=Callable[..., None])
 
 
 def data_option(command: F) -> F:
@@ -57,3 +60,19 @@ def installation(settings: Settings, tell: Teller) -> Iterator[Settings]:
         elif not schema.is_current(settings.database_url):
             raise click.ClickException("the database is not up to date: run `doorstep migrate`")
         yield settings
+
+
+@contextlib.asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator["Database"]:
+    """Open the database of an installation, with the guard over audited rows standing."""
+    from backend.audit.guard import stand_guard
+    from backend.store.database import Database
+
+    if settings.database_url is None:
+        raise ValueError("settings without a database: enter `installation` first")
+    stand_guard()
+    db = Database(settings.database_url)
+    try:
+        yield db
+    finally:
+        await db.close()

@@ -13,7 +13,7 @@ from backend.cli.tell import Teller
 @click.option("--write", metavar="MESSAGE", help="For developers: write a new migration.")
 @data_option
 @json_option
-def migrate(check: bool, write: str | None, data: Path | None, as_json: bool) -> None:  # noqa: FBT001
+def migrate(check: bool, write: str | None, data: Path | None, as_json: bool) -> None:
     """Bring the database up to date. Several at once are no harm: they wait for one another."""
     from contextlib import ExitStack
 

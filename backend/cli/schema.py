@@ -3,6 +3,7 @@
 Several processes may start at once; an advisory lock lets one migrate while the others wait.
 """
 
+import io
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,7 +88,7 @@ async def _revision(url: str) -> str | None:
 def _config(url: str) -> "Config":
     from alembic.config import Config
 
-    config = Config()
+    config = Config(stdout=io.StringIO())  # stdout is for the command's own result
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     name = "%%(year)d-%%(month).2d-%%(day).2d-%%(hour).2d%%(minute).2d_%%(slug)s"

@@ -16,7 +16,7 @@ from backend.settings import Settings
 
 # Open connections may hold up the end for so many seconds; an event stream would do so for ever.
 KILL_TIMEOUT = 3
-F = TypeVar("F", bound=Callable[..., object])
+F = TypeVar("F", bound=Callable[..., None])
 
 
 def address_options(command: F) -> F:
@@ -30,7 +30,7 @@ def address_options(command: F) -> F:
 @click.option("--demo", is_flag=True, help="Also make up data and run a day on it.")
 @data_option
 @json_option
-def up(host: str, port: int, demo: bool, data: Path | None, as_json: bool) -> None:  # noqa: FBT001
+def up(host: str, port: int, demo: bool, data: Path | None, as_json: bool) -> None:
     """Run everything: a database if none is given, migrations, the API and the jobs.
 
     Ends on SIGTERM and on Ctrl-C.
