@@ -5,56 +5,27 @@ process, stored under their hash, and entered in the log; only then do they coun
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 
 from backend.audit.record import Event, record
 from backend.blobs import Blobs, Part, Staging, UploadTakenOver, is_sha256
 from backend.blobs.address import WrongBytesError
-from backend.domain.policy import EvidenceKind
-from backend.errors import (
-    DoorstepError,
-    InputError,
-    Malformed,
-    NotFound,
-    StateConflict,
-    TooLarge,
-    TooManyTries,
-    UnsupportedMedia,
-)
+from backend.errors import DoorstepError, NotFound, StateConflict, TooManyTries
 from backend.identity.callers import CallingDevice
 from backend.ids import new_id
 from backend.store import evidence as store
 from backend.store.database import Database, Tx, moment
 from backend.store.evidence import Upload
 from backend.tables.evidence import Evidence
+from backend.wire.body import CallerGone
+from driver_api.announcement import EvidenceTooLarge
 from driver_api.tus import Checksum, ChecksumMismatch
 from pod.evidence import PhotoFacts, SignatureFacts
 from pod.inspector import Inspector
 
-MIB = 1024 * 1024
-_PICTURES = frozenset({"image/jpeg", "image/png", "image/webp"})
-_DRAWINGS = frozenset({"image/png", "application/json"})
 MOST_UNFINISHED = 1000
 _PIECE = 256 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What a kind of evidence may be."""
-
-    most_bytes: int
-    media_types: frozenset[str]
-
-
-KINDS = MappingProxyType(
-    {
-        EvidenceKind.PHOTO: Kind(8 * MIB, _PICTURES),
-        EvidenceKind.ID_CHECK: Kind(8 * MIB, _PICTURES),
-        EvidenceKind.SIGNATURE: Kind(512 * 1024, _DRAWINGS),
-    }
-)
-MAX_SIZE = max(kind.most_bytes for kind in KINDS.values())
 
 
 class EvidenceNotFound(NotFound):
@@ -62,27 +33,6 @@ class EvidenceNotFound(NotFound):
 
     code = "evidence_not_found"
     title = "There is no such evidence of yours"
-
-
-class EvidenceInvalid(Malformed):
-    """The announcement lacks something."""
-
-    code = "evidence_invalid"
-    title = "The announcement of the evidence is malformed"
-
-
-class EvidenceTooLarge(TooLarge):
-    """Over the limit of its kind, or more bytes than announced."""
-
-    code = "evidence_too_large"
-    title = "The evidence is too large"
-
-
-class EvidenceTypeUnsupported(UnsupportedMedia):
-    """Not a media type that this kind of evidence may have."""
-
-    code = "evidence_type_unsupported"
-    title = "The media type is not taken for this kind of evidence"
 
 
 class OffsetMismatch(StateConflict):
@@ -120,36 +70,12 @@ class Standing:
 
     @property
     def state(self) -> str:
-        """The state as the contract names it: bytes that arrived count, not what was written."""
-        if self.is_verified or not self.offset:
-            corrupt = self.upload.state in ("verified", "corrupt")
-            return self.upload.state if corrupt else "announced"
-        return "partial"
-
-
-def read_announcement(said: dict[str, str], size: int) -> Upload:
-    """Read an announcement.
-
-    Raises:
-        EvidenceInvalid: hash or kind are missing or unknown.
-        EvidenceTypeUnsupported: the type is not one of the kind's.
-        EvidenceTooLarge: it is over the kind's limit.
-    """
-    sha256, word = said.get("sha256", "").lower(), said.get("kind", "")
-    faults = []
-    if not is_sha256(sha256):
-        faults.append(InputError("/upload_metadata/sha256", "wrong_format", "64 hex digits"))
-    if word not in KINDS:
-        faults.append(InputError("/upload_metadata/kind", "unknown_value", ", ".join(KINDS)))
-    if faults:
-        raise EvidenceInvalid(errors=faults)
-    kind = KINDS[EvidenceKind(word)]
-    media_type = said.get("media_type", "").partition(";")[0].strip().lower()
-    if media_type not in kind.media_types:
-        raise EvidenceTypeUnsupported(f"{word} is one of {', '.join(sorted(kind.media_types))}")
-    if size > kind.most_bytes:
-        raise EvidenceTooLarge(f"{word} holds at most {kind.most_bytes} bytes")
-    return Upload(sha256, word, media_type, size, "announced")
+        """The state as the contract names it; the bytes that arrived decide, not what was noted."""
+        if self.is_verified:
+            return "verified"
+        if self.offset:
+            return "partial"
+        return "corrupt" if self.upload.state == "corrupt" else "announced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +109,7 @@ class Uploads:
             EvidenceNotFound: nothing of that hash was announced here.
         """
         standing = await self._look(device, sha256)
-        if standing.is_verified or standing.offset < standing.upload.size:
+        if standing.state in ("verified", "corrupt") or standing.offset < standing.upload.size:
             return standing
         part = await self.staging.begin(device.id, standing.upload.sha256)
         await self._complete(device, standing.upload, part)
@@ -312,7 +238,7 @@ async def _enter(
         "verified_at": moment(tx),
         "driver_id": device.driver_id,
         "kind": upload.kind,
-        "facts": facts_to_json(facts),
+        "facts": asdict(facts),
     }
     event = Event(
         "evidence.verified",
@@ -329,29 +255,56 @@ async def _write(
     part: Part, upload: Upload, pieces: AsyncIterator[bytes], checksum: Checksum | None
 ) -> int:
     """Append what arrives, in bounded memory; whatever arrived stays, even if the caller leaves."""
-    running = checksum.begin() if checksum else None
-    length, waiting = part.start, bytearray()
-    whole = False
-    async for piece in pieces:
-        whole = not piece
-        if length + len(waiting) + len(piece) > upload.size:
-            await part.cut(part.start)
-            raise EvidenceTooLarge(f"more than the {upload.size} bytes announced")
-        if running is not None:
-            running.update(piece)
-        waiting += piece
-        if len(waiting) >= _PIECE:
-            length = await part.append(bytes(waiting))
-            waiting.clear()
-    if waiting:
-        length = await part.append(bytes(waiting))
+    length, running = part.start, checksum.begin() if checksum else None
+    try:
+        async for piece in _gathered(pieces):
+            if length + len(piece) > upload.size:
+                await part.cut(part.start)
+                raise EvidenceTooLarge(f"more than the {upload.size} bytes announced")
+            if running is not None:
+                running.update(piece)
+            length = await part.append(piece)
+    except CallerGone:
+        # What broke off cannot be checked; its bytes stay, the hash of the whole decides.
+        running = None
     await part.sync()
-    # A piece that broke off cannot be checked; its bytes stay, the hash of the whole decides.
-    if whole and running is not None and checksum and running.digest() != checksum.digest:
+    if running is not None and checksum is not None and running.digest() != checksum.digest:
         await part.cut(part.start)
         raise ChecksumMismatch
     return length
 
 
+async def _gathered(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Join the network's crumbs into pieces worth a write; a broken end is handed on first."""
+    waiting = bytearray()
+    try:
+        async for piece in pieces:
+            waiting += piece
+            if len(waiting) >= _PIECE:
+                yield bytes(waiting)
+                waiting.clear()
+    except CallerGone:
+        if waiting:
+            yield bytes(waiting)
+        raise
+    if waiting:
+        yield bytes(waiting)
+
+
 def _elsewhere(offset: int) -> OffsetMismatch:
     return OffsetMismatch(f"it stands at {offset}", headers={"Upload-Offset": str(offset)})
+
+
+_MEDIA_TYPES = MappingProxyType(
+    {
+        "JPEG": "image/jpeg",
+        "PNG": "image/png",
+        "WEBP": "image/webp",
+        "strokes": "application/json",
+    }
+)
+
+
+def _media_type(facts: PhotoFacts | SignatureFacts) -> str:
+    """What the bytes are, which a phone may have announced wrongly."""
+    return _MEDIA_TYPES[facts.format]

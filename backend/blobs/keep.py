@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Blobs(Protocol):
     """Immutable objects under the SHA-256 of their bytes. Putting one twice is harmless."""
 

@@ -1,7 +1,7 @@
 """Read a request body whose decompressed size has a hard end, whatever the sender claims."""
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import anyio.to_thread
 import zstandard
@@ -86,16 +86,27 @@ async def _receive(request: AnyRequest, limit: int, refusal: Refusal) -> bytes:
     if _announced(request) > limit:
         raise refusal(f"more than {limit} bytes")
     out = bytearray()
-    while True:
+    async for piece in pieces(request):
+        out += piece
+        if len(out) > limit:
+            raise refusal(f"more than {limit} bytes")
+    return bytes(out)
+
+
+async def pieces(request: AnyRequest) -> AsyncIterator[bytes]:
+    """Give the body as it arrives, not decoded.
+
+    Raises:
+        CallerGone: the connection ended before the body did.
+    """
+    more = True
+    while more:
         event = await request.receive()
         if event["type"] == "http.disconnect":
             raise CallerGone
         if event["type"] == "http.request":
-            out += event["body"]
-            if len(out) > limit:
-                raise refusal(f"more than {limit} bytes")
-            if not event["more_body"]:
-                return bytes(out)
+            yield event["body"]
+            more = event["more_body"]
 
 
 def _announced(request: AnyRequest) -> int:

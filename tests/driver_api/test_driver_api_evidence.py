@@ -1,0 +1,453 @@
+"""Evidence over tus: every promise of the contract's third section, over HTTP."""
+
+import hashlib
+import io
+import json
+import os
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from litestar import Litestar
+from litestar.testing import AsyncTestClient
+from PIL import Image
+from sqlalchemy import select
+
+from backend.blobs import FolderBlobs, read_bytes
+from backend.settings import Settings
+from backend.store.database import Database
+from backend.tables.audit import AuditEntry
+from tests.fixtures.clock import FakeClock
+from tests.fixtures.phones import Phone, a_phone, calling, settings_for
+
+pytestmark = pytest.mark.anyio
+
+PATH = "/driver/v1/evidence"
+PATCH = {"Content-Type": "application/offset+octet-stream", "Tus-Resumable": "1.0.0"}
+STROKES = json.dumps({"strokes": [[[i * 9, i * 7 % 50, i * 20] for i in range(30)]]}).encode()
+
+
+def picture(kind: str = "JPEG", size: tuple[int, int] = (320, 240)) -> bytes:
+    """Draw a picture that no test drew before."""
+    image = Image.frombytes("RGB", (32, 24), os.urandom(32 * 24 * 3)).resize(size)
+    out = io.BytesIO()
+    image.save(out, kind)
+    return out.getvalue()
+
+
+def sha_of(content: bytes) -> str:
+    """Hash as an address."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def metadata(sha256: str, kind: str = "photo", media_type: str = "image/jpeg") -> str:
+    """Write Upload-Metadata."""
+    said = {"sha256": sha256, "kind": kind, "media_type": media_type}
+    return ",".join(f"{key} {b64encode(value.encode()).decode()}" for key, value in said.items())
+
+
+@dataclass
+class Line:
+    """One phone's connection, speaking tus."""
+
+    client: AsyncTestClient[Litestar]
+    phone: Phone
+
+    async def call(
+        self, method: str, path: str, content: bytes | None = None, /, **headers: str
+    ) -> httpx.Response:
+        """Call with the phone's token."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = self.phone.headers | named
+        return await self.client.request(method, PATH + path, content=content, headers=sent)
+
+    async def create(
+        self,
+        content: bytes,
+        kind: str = "photo",
+        media_type: str = "image/jpeg",
+        length: int | None = None,
+    ) -> httpx.Response:
+        """Announce an upload."""
+        size = len(content) if length is None else length
+        said = metadata(sha_of(content), kind, media_type)
+        return await self.call("POST", "", Upload_Length=str(size), Upload_Metadata=said)
+
+    async def send(
+        self, sha256: str, offset: int, content: bytes, **headers: str
+    ) -> httpx.Response:
+        """Send bytes at an offset."""
+        sent = PATCH | {"Upload-Offset": str(offset)} | headers
+        return await self.call("PATCH", f"/{sha256}", content, **sent)
+
+    async def status(self, sha256: str) -> dict[str, object]:
+        """Ask where an upload stands."""
+        answer = await self.call("GET", f"/{sha256}/status")
+        assert answer.status_code == 200, answer.text
+        body: dict[str, object] = answer.json()
+        return body
+
+
+@pytest.fixture
+def settings(pg_url: str, tmp_path: Path) -> Settings:
+    """An installation of its own."""
+    return settings_for(pg_url, tmp_path)
+
+
+@pytest.fixture
+async def client(settings: Settings, clock: FakeClock) -> AsyncIterator[AsyncTestClient[Litestar]]:
+    """The application."""
+    async with calling(settings, clock) as client:
+        yield client
+
+
+@pytest.fixture
+async def line(client: AsyncTestClient[Litestar], db: Database, settings: Settings) -> Line:
+    """A phone of a new driver."""
+    return Line(client, await a_phone(db, settings))
+
+
+async def test_a_picture_in_two_pieces(line: Line, settings: Settings, db: Database) -> None:
+    """Announce, send a piece, ask, send the rest: verified, stored as sent, in the log."""
+    content = picture()
+    sha = sha_of(content)
+    created = await line.create(content)
+    assert (created.status_code, created.headers["location"]) == (201, f"{PATH}/{sha}")
+    assert created.headers["upload-offset"] == "0"
+    assert await line.status(sha) == {"state": "announced", "offset": 0, "size": len(content)}
+    first = await line.send(sha, 0, content[:1000])
+    assert (first.status_code, first.headers["upload-offset"]) == (204, "1000")
+    assert await line.status(sha) == {"state": "partial", "offset": 1000, "size": len(content)}
+    stands = await line.call("HEAD", f"/{sha}")
+    assert stands.status_code == 200
+    assert stands.headers["upload-offset"] == "1000"
+    assert stands.headers["upload-length"] == str(len(content))
+    assert stands.headers["upload-metadata"] == metadata(sha)
+    assert stands.headers["cache-control"] == "no-store"
+    last = await line.send(sha, 1000, content[1000:])
+    assert (last.status_code, last.headers["upload-offset"]) == (204, str(len(content)))
+    whole = {"state": "verified", "offset": len(content), "size": len(content)}
+    assert await line.status(sha) == whole
+    assert await read_bytes(FolderBlobs(settings.data / "blobs"), sha) == content
+    async with db.snapshot() as tx:
+        query = select(AuditEntry).where(AuditEntry.action == "evidence.verified")
+        leaves = [json.loads(entry.leaf) for entry in await tx.scalars(query)]
+    (leaf,) = [leaf for leaf in leaves if leaf["evidence"] == [sha]]
+    told = ["media_type", "sha256", "size", "stop_id", "verified_at"]
+    assert sorted(set(leaf["change"]) | {"stop_id"}) == told
+    assert leaf["actor"]["device"] == str(line.phone.id)
+
+
+@pytest.mark.parametrize(
+    ("kind", "media_type", "content"),
+    [
+        ("photo", "image/jpeg", picture("JPEG")),
+        ("photo", "image/png", picture("PNG")),
+        ("photo", "image/webp", picture("WEBP")),
+        ("signature", "image/png", picture("PNG")),
+        ("signature", "application/json", STROKES),
+        ("id_check", "image/jpeg", picture("JPEG")),
+    ],
+)
+async def test_every_type_is_taken(line: Line, kind: str, media_type: str, content: bytes) -> None:
+    """Every kind and type of the contract can be verified."""
+    await line.create(content, kind, media_type)
+    assert (await line.send(sha_of(content), 0, content)).status_code == 204
+    assert (await line.status(sha_of(content)))["state"] == "verified"
+
+
+async def test_options_tell_what_is_spoken(client: AsyncTestClient[Litestar]) -> None:
+    """OPTIONS needs no token and names version, extensions, limit and algorithms."""
+    for path in (PATH, f"{PATH}/{sha_of(b'')}"):
+        answer = await client.options(path)
+        assert answer.status_code == 204
+        assert answer.headers["tus-version"] == "1.0.0"
+        told = answer.headers["tus-extension"]
+        assert told == "creation,creation-with-upload,checksum,termination"
+        assert answer.headers["tus-max-size"] == str(8 * 1024 * 1024)
+        assert answer.headers["tus-checksum-algorithm"] == "sha256,sha1,md5"
+        assert answer.headers["tus-resumable"] == "1.0.0"
+
+
+async def test_creation_may_carry_bytes(line: Line) -> None:
+    """creation-with-upload: all at once verifies, a part leaves the offset after it."""
+    content = picture()
+    sent = PATCH | {
+        "Upload-Length": str(len(content)),
+        "Upload-Metadata": metadata(sha_of(content)),
+    }
+    part = await line.call("POST", "", content[:10], **sent)
+    assert (part.status_code, part.headers["upload-offset"]) == (201, "10")
+    whole = await line.call("POST", "", content, **sent)
+    assert (whole.status_code, whole.headers["upload-offset"]) == (201, str(len(content)))
+    assert (await line.status(sha_of(content)))["state"] == "verified"
+
+
+async def test_what_is_verified_needs_no_sending(
+    line: Line, db: Database, settings: Settings
+) -> None:
+    """Announcing verified bytes again tells that all are there, on any phone of the driver."""
+    content = picture()
+    sha = sha_of(content)
+    await line.create(content)
+    await line.send(sha, 0, content)
+    other = Line(line.client, await a_phone(db, settings, line.phone.driver_id))
+    for same_driver in (line, other):
+        again = await same_driver.create(content)
+        assert (again.status_code, again.headers["upload-offset"]) == (201, str(len(content)))
+        assert (await same_driver.status(sha))["state"] == "verified"
+        repeat = await same_driver.send(sha, len(content), b"")
+        assert repeat.status_code == 204
+        assert (await same_driver.send(sha, 0, content)).status_code == 409
+    gone = await line.call("DELETE", f"/{sha}")
+    assert (gone.status_code, gone.json()["code"]) == (409, "evidence_immutable")
+
+
+async def test_another_driver_sees_nothing(line: Line, db: Database, settings: Settings) -> None:
+    """Neither partial nor verified bytes of one driver exist for another, until he sends them."""
+    content = picture()
+    sha = sha_of(content)
+    stranger = Line(line.client, await a_phone(db, settings))
+    await line.create(content)
+    await line.send(sha, 0, content)
+    for method, path in (("HEAD", ""), ("PATCH", ""), ("DELETE", ""), ("GET", "/status")):
+        answer = await stranger.call(
+            method, f"/{sha}{path}", None, **PATCH, Upload_Offset=str(len(content))
+        )
+        assert answer.status_code == 404
+        assert method == "HEAD" or answer.json()["code"] == "evidence_not_found"
+    assert (await stranger.create(content)).headers["upload-offset"] == "0"
+    assert (await stranger.send(sha, 0, content)).status_code == 204
+    assert (await stranger.status(sha))["state"] == "verified"
+
+
+async def test_offsets_are_per_device(line: Line, db: Database, settings: Settings) -> None:
+    """A second phone of the same driver starts its own upload at 0."""
+    content = picture()
+    await line.create(content)
+    await line.send(sha_of(content), 0, content[:500])
+    other = Line(line.client, await a_phone(db, settings, line.phone.driver_id))
+    assert (await other.call("HEAD", f"/{sha_of(content)}")).status_code == 404
+    assert (await other.create(content)).headers["upload-offset"] == "0"
+    assert (await line.create(content)).headers["upload-offset"] == "500"
+
+
+async def test_a_wrong_offset_names_the_right_one(line: Line) -> None:
+    """409 tells where the upload stands, and nothing is written."""
+    content = picture()
+    await line.create(content)
+    await line.send(sha_of(content), 0, content[:100])
+    for offset in (0, 99, 101, 10**14):
+        answer = await line.send(sha_of(content), offset, b"x")
+        assert answer.status_code in (409, 413)
+        if answer.status_code == 409:
+            assert answer.headers["upload-offset"] == "100"
+            assert answer.json()["code"] == "offset_mismatch"
+    assert (await line.status(sha_of(content)))["offset"] == 100
+
+
+async def test_bytes_that_do_not_hash_right_go_back_to_zero(line: Line) -> None:
+    """The last byte decides: 460, offset 0, state corrupt; the right bytes still get in."""
+    content = picture()
+    sha = sha_of(content)
+    await line.create(content)
+    wrong = await line.send(sha, 0, content[:-1] + bytes([content[-1] ^ 1]))
+    assert (wrong.status_code, wrong.json()["code"]) == (460, "checksum_mismatch")
+    assert wrong.headers["tus-resumable"] == "1.0.0"
+    assert await line.status(sha) == {"state": "corrupt", "offset": 0, "size": len(content)}
+    assert (await line.send(sha, 0, content)).status_code == 204
+    assert (await line.status(sha))["state"] == "verified"
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha1", "md5"])
+async def test_a_piece_may_carry_its_checksum(line: Line, algorithm: str) -> None:
+    """A piece with a wrong checksum is taken back, a right one stays."""
+    content = picture()
+    sha = sha_of(content)
+    await line.create(content)
+    await line.send(sha, 0, content[:10])
+    digest = b64encode(hashlib.new(algorithm, content[10:60]).digest()).decode()
+    wrong = await line.send(sha, 10, content[11:61], Upload_Checksum=f"{algorithm} {digest}")
+    assert wrong.status_code == 460
+    assert (await line.status(sha))["offset"] == 10
+    right = await line.send(sha, 10, content[10:60], Upload_Checksum=f"{algorithm} {digest}")
+    assert (right.status_code, right.headers["upload-offset"]) == (204, "60")
+
+
+@pytest.mark.parametrize(
+    ("kind", "media_type", "content"),
+    [
+        ("photo", "image/jpeg", picture()[:-400]),
+        ("photo", "image/jpeg", b"no picture at all"),
+        ("photo", "image/png", b"GIF89a" + bytes(40)),
+        ("photo", "image/jpeg", STROKES),
+        ("signature", "application/json", b'{"strokes": "no"}'),
+        ("signature", "application/json", b"[" * 3000),
+        ("photo", "image/jpeg", b""),
+    ],
+)
+async def test_what_cannot_be_read_is_no_evidence(
+    line: Line, kind: str, media_type: str, content: bytes
+) -> None:
+    """Truncated or undecodable files are 415 with the last byte, and corrupt from then on."""
+    sent = PATCH | {
+        "Upload-Length": str(len(content)),
+        "Upload-Metadata": metadata(sha_of(content), kind, media_type),
+    }
+    answer = await line.call("POST", "", content, **sent)
+    assert answer.status_code == 415, answer.text
+    assert (await line.status(sha_of(content)))["state"] == "corrupt"
+
+
+async def test_too_many_pixels_are_too_large(line: Line) -> None:
+    """A small file that unfolds to over 24 megapixels is 413."""
+    out = io.BytesIO()
+    Image.new("L", (6000, 4100)).save(out, "PNG")
+    content = out.getvalue()
+    await line.create(content, media_type="image/png")
+    answer = await line.send(sha_of(content), 0, content)
+    assert answer.status_code == 413
+    assert (await line.status(sha_of(content)))["state"] == "corrupt"
+
+
+@pytest.mark.parametrize(
+    ("kind", "media_type", "length", "status"),
+    [
+        ("photo", "image/jpeg", 8 * 1024 * 1024 + 1, 413),
+        ("signature", "image/png", 512 * 1024 + 1, 413),
+        ("photo", "image/gif", 9, 415),
+        ("photo", "application/json", 9, 415),
+        ("signature", "image/jpeg", 9, 415),
+        ("photo", "", 9, 415),
+        ("video", "image/jpeg", 9, 400),
+        ("", "image/jpeg", 9, 400),
+    ],
+)
+async def test_creation_refuses_what_can_never_be(
+    line: Line, kind: str, media_type: str, length: int, status: int
+) -> None:
+    """Declared sizes and types are judged before a byte is sent."""
+    answer = await line.create(b"x", kind, media_type, length)
+    assert answer.status_code == status
+    assert (await line.call("HEAD", f"/{sha_of(b'x')}")).status_code == 404
+
+
+async def test_malformed_headers_are_refused(line: Line) -> None:
+    """Headers that cannot be read are 400, never more."""
+    said = metadata(sha_of(b"x"))
+    for headers in (
+        {},
+        {"Upload-Length": "9"},
+        {"Upload-Metadata": said},
+        {"Upload-Length": "-1", "Upload-Metadata": said},
+        {"Upload-Length": "9" * 40, "Upload-Metadata": said},
+        {"Upload-Length": "9", "Upload-Metadata": "sha256 !!!"},
+        {"Upload-Length": "9", "Upload-Metadata": "sha256 /w=="},
+        {"Upload-Length": "9", "Upload-Metadata": f"{said},{said}"},
+        {"Upload-Length": "9", "Upload-Metadata": metadata("../../etc/passwd")},
+        {"Upload-Defer-Length": "1", "Upload-Metadata": said},
+    ):
+        answer = await line.call("POST", "", None, **headers)
+        assert answer.status_code == 400, headers
+        assert answer.headers["content-type"] == "application/problem+json"
+    content = picture()
+    await line.create(content)
+    for headers in (
+        {},
+        {"Upload-Offset": "x"},
+        {"Upload-Offset": "0", "Upload-Checksum": "crc32 AAAA"},
+        {"Upload-Offset": "0", "Upload-Checksum": "sha1 AAAA"},
+        {"Upload-Offset": "0", "Upload-Checksum": "sha1"},
+    ):
+        answer = await line.call("PATCH", f"/{sha_of(content)}", b"x", **PATCH | headers)
+        assert answer.status_code == 400, headers
+
+
+async def test_only_tus_1_0_0(line: Line) -> None:
+    """Another version is 412 and names ours; none at all is let pass."""
+    content = picture()
+    await line.create(content)
+    for method, path in (("HEAD", ""), ("PATCH", ""), ("DELETE", "")):
+        answer = await line.call(method, f"/{sha_of(content)}{path}", Tus_Resumable="0.2.2")
+        assert (answer.status_code, answer.headers["tus-version"]) == (412, "1.0.0")
+    sent = {"Content-Type": PATCH["Content-Type"], "Upload-Offset": "0"}
+    bare = await line.call("PATCH", f"/{sha_of(content)}", content, **sent)
+    assert bare.status_code == 204
+
+
+async def test_only_raw_bytes_are_appended(line: Line) -> None:
+    """Another content type or an encoding is 415."""
+    content = picture()
+    await line.create(content)
+    for headers in ({"Content-Type": "image/jpeg"}, {"Content-Encoding": "gzip"}):
+        answer = await line.send(sha_of(content), 0, content, **headers)
+        assert answer.status_code == 415
+
+
+async def test_more_bytes_than_announced_are_refused(line: Line) -> None:
+    """What overruns the announced length is taken back."""
+    content = picture()
+    await line.create(content)
+    await line.send(sha_of(content), 0, content[:50])
+    answer = await line.send(sha_of(content), 50, content[50:] + b"!")
+    assert (answer.status_code, answer.json()["code"]) == (413, "evidence_too_large")
+    assert (await line.status(sha_of(content)))["offset"] == 50
+
+
+async def test_an_upload_can_be_withdrawn(line: Line) -> None:
+    """Termination forgets an unfinished upload; announcing it again starts at 0."""
+    content = picture()
+    await line.create(content)
+    await line.send(sha_of(content), 0, content[:50])
+    assert (await line.call("DELETE", f"/{sha_of(content)}")).status_code == 204
+    assert (await line.call("HEAD", f"/{sha_of(content)}")).status_code == 404
+    assert (await line.call("DELETE", f"/{sha_of(content)}")).status_code == 404
+    assert (await line.create(content)).headers["upload-offset"] == "0"
+
+
+async def test_another_length_starts_over(line: Line) -> None:
+    """A second announcement with another size replaces the first."""
+    content = picture()
+    await line.create(content, length=len(content) + 5)
+    await line.send(sha_of(content), 0, content[:50])
+    assert (await line.create(content)).headers["upload-offset"] == "0"
+    assert (await line.send(sha_of(content), 0, content)).status_code == 204
+
+
+async def test_a_crash_after_the_last_byte_is_mended(line: Line, settings: Settings) -> None:
+    """All bytes there but not yet verified (a killed server): the next question completes it."""
+    content = picture()
+    sha = sha_of(content)
+    await line.create(content)
+    await line.send(sha, 0, content[:-1])
+    staged = settings.data / "staging" / str(line.phone.id) / f"{sha}.part"
+    staged.write_bytes(content)
+    assert (await line.call("HEAD", f"/{sha}")).headers["upload-offset"] == str(len(content))
+    assert (await line.status(sha))["state"] == "verified"
+
+
+async def test_post_may_stand_for_patch(line: Line) -> None:
+    """X-HTTP-Method-Override serves networks that know no PATCH; a bare POST there is 405."""
+    content = picture()
+    await line.create(content)
+    sent = PATCH | {"Upload-Offset": "0", "X-HTTP-Method-Override": "PATCH"}
+    answer = await line.call("POST", f"/{sha_of(content)}", content, **sent)
+    assert (answer.status_code, answer.headers["upload-offset"]) == (204, str(len(content)))
+    bare = await line.call("POST", f"/{sha_of(content)}", content)
+    assert bare.status_code == 405
+
+
+async def test_nobody_uploads_without_a_token(client: AsyncTestClient[Litestar]) -> None:
+    """Everything but OPTIONS needs a bearer token."""
+    for method, path in (
+        ("POST", ""),
+        ("HEAD", "/x"),
+        ("PATCH", "/x"),
+        ("DELETE", "/x"),
+        ("GET", "/x/status"),
+        ("POST", "/x"),
+    ):
+        assert (await client.request(method, PATH + path)).status_code == 401
