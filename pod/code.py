@@ -13,7 +13,6 @@ import pyotp
 from backend.keys import derive
 
 DIGITS = 6
-MOST_WRONG_TRIES = 5  # per stop, for life: 5 in a million
 _SPOKEN = str.maketrans("", "", " -.\u00a0")
 
 

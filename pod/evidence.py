@@ -74,17 +74,22 @@ class Check(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DoorFacts:
-    """What the customer's code and QR came to. ``time_uncertain``: expiry could not be bounded."""
+    """What the customer's code and QR came to in one event.
+
+    ``proven``: the door is proven, by this event or an earlier one. ``time_uncertain``: no clock
+    bounds the moment, so expiry was judged at the time of receipt.
+    """
 
     code: Check = Check.ABSENT
     token: Check = Check.ABSENT
     tries_left: int = 5
+    proven: bool = False
     time_uncertain: bool = False
 
     @property
     def proves(self) -> bool:
         """Either one proves."""
-        return Check.RIGHT in (self.code, self.token)
+        return self.proven or Check.RIGHT in (self.code, self.token)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,15 @@
 """Queries about segments: the policy of a version, and the version that counts now."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
 from typing import cast
+from uuid import UUID
 
-from sqlalchemy import select
+import msgspec
+from sqlalchemy import Text, select
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -14,30 +20,70 @@ from backend.tables.segments import SegmentPolicy
 _READ = "policies"
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A segment as people see it."""
+
+    segment: Segment
+    since: datetime
+
+
 async def policy(tx: AsyncSession, code: str, version: int) -> Policy:
-    """Return one version of a segment's policy; read and parsed once a transaction.
+    """Return one version of a segment's policy; read once a transaction.
 
     Raises:
         LookupError: there never was such a version.
     """
     read = cast("dict[tuple[str, int], Policy]", tx.info.setdefault(_READ, {}))
     if (code, version) not in read:
-        query = select(col(SegmentPolicy.policy)).where(
+        query = select(sql_cast(col(SegmentPolicy.policy), Text)).where(
             col(SegmentPolicy.code) == code, col(SegmentPolicy.version) == version
         )
         found = await tx.scalar(query)
         if found is None:
             raise LookupError(f"there is no version {version} of segment {code}")
-        read[code, version] = parse_policy(found)
+        read[code, version] = _parsed(found)
     return read[code, version]
+
+
+@lru_cache(maxsize=512)
+def _parsed(text: str) -> Policy:
+    """Parse a stored policy; the same text is always the same policy, in whatever database."""
+    return parse_policy(msgspec.json.decode(text))
 
 
 async def current(tx: AsyncSession, codes: Iterable[str] | None = None) -> dict[str, Segment]:
     """Return the present version of the segments named, or of all, by code."""
-    query = select(col(SegmentRow.code), col(SegmentRow.version), col(SegmentRow.policy))
+    text = sql_cast(col(SegmentRow.policy), Text).label("policy")
+    query = select(col(SegmentRow.code), col(SegmentRow.version), text)
     if codes is not None:
         query = query.where(col(SegmentRow.code).in_(set(codes)))
     return {
-        row.code: Segment(row.code, row.version, parse_policy(row.policy))
+        row.code: Segment(row.code, row.version, _parsed(row.policy))
         for row in await tx.execute(query)
     }
+
+
+async def listed(tx: AsyncSession) -> list[Listed]:
+    """Return every segment with its present policy and since when that counts, by code."""
+    query = select(col(SegmentPolicy.code), col(SegmentPolicy.since)).join(
+        SegmentRow,
+        (col(SegmentPolicy.code) == col(SegmentRow.code))
+        & (col(SegmentPolicy.version) == col(SegmentRow.version)),
+    )
+    segments = await current(tx)
+    rows = await tx.execute(query.order_by(col(SegmentRow.code)))
+    return [Listed(segments[row.code], row.since) for row in rows]
+
+
+async def lock(tx: AsyncSession, code: str) -> UUID | None:
+    """Hold a segment against other changes; return its id, None where there is none."""
+    query = select(col(SegmentRow.id)).where(col(SegmentRow.code) == code).with_for_update()
+    return await tx.scalar(query)
+
+
+def keep_version(
+    tx: AsyncSession, code: str, version: int, wire: Mapping[str, object], since: datetime
+) -> None:
+    """Keep a version for ever."""
+    tx.add(SegmentPolicy(code=code, version=version, policy=dict(wire), since=since))
