@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from backend.tables.devices import Device, DeviceJournal
 from backend.tables.evidence import Evidence, EvidenceRef, EvidenceUpload
@@ -27,9 +28,9 @@ class Upload:
 
 async def verified(tx: AsyncSession, driver_id: UUID, sha256: str) -> Upload | None:
     """Find bytes that this driver once brought in whole, by whichever device."""
-    query = select(Evidence.sha256, Evidence.kind, Evidence.media_type, Evidence.size).where(
-        Evidence.driver_id == driver_id, Evidence.sha256 == sha256
-    )
+    query = select(
+        col(Evidence.sha256), col(Evidence.kind), col(Evidence.media_type), col(Evidence.size)
+    ).where(col(Evidence.driver_id) == driver_id, col(Evidence.sha256) == sha256)
     row = (await tx.execute(query)).one_or_none()
     return None if row is None else Upload(*row, state="verified")
 
@@ -37,12 +38,12 @@ async def verified(tx: AsyncSession, driver_id: UUID, sha256: str) -> Upload | N
 async def announced(tx: AsyncSession, device_id: UUID, sha256: str) -> Upload | None:
     """Find what this device announced."""
     query = select(
-        EvidenceUpload.sha256,
-        EvidenceUpload.kind,
-        EvidenceUpload.media_type,
-        EvidenceUpload.size,
-        EvidenceUpload.state,
-    ).where(EvidenceUpload.device_id == device_id, EvidenceUpload.sha256 == sha256)
+        col(EvidenceUpload.sha256),
+        col(EvidenceUpload.kind),
+        col(EvidenceUpload.media_type),
+        col(EvidenceUpload.size),
+        col(EvidenceUpload.state),
+    ).where(col(EvidenceUpload.device_id) == device_id, col(EvidenceUpload.sha256) == sha256)
     row = (await tx.execute(query)).one_or_none()
     return None if row is None else Upload(*row)
 
@@ -69,11 +70,11 @@ async def note_progress(
     await tx.execute(
         update(EvidenceUpload)
         .where(
-            EvidenceUpload.device_id == device_id,
-            EvidenceUpload.sha256 == sha256,
-            EvidenceUpload.state != "verified",
+            col(EvidenceUpload.device_id) == device_id,
+            col(EvidenceUpload.sha256) == sha256,
+            col(EvidenceUpload.state) != "verified",
         )
-        .values(state=state, offset=func.least(offset, EvidenceUpload.size), updated_at=now)
+        .values(state=state, offset=func.least(offset, col(EvidenceUpload.size)), updated_at=now)
     )
 
 
@@ -81,8 +82,8 @@ async def settle_upload(tx: AsyncSession, device_id: UUID, sha256: str, now: dat
     """Write down that an upload's bytes are verified."""
     await tx.execute(
         update(EvidenceUpload)
-        .where(EvidenceUpload.device_id == device_id, EvidenceUpload.sha256 == sha256)
-        .values(state="verified", offset=EvidenceUpload.size, updated_at=now)
+        .where(col(EvidenceUpload.device_id) == device_id, col(EvidenceUpload.sha256) == sha256)
+        .values(state="verified", offset=col(EvidenceUpload.size), updated_at=now)
     )
 
 
@@ -90,7 +91,7 @@ async def withdraw(tx: AsyncSession, device_id: UUID, sha256: str) -> None:
     """Forget an announcement."""
     await tx.execute(
         delete(EvidenceUpload).where(
-            EvidenceUpload.device_id == device_id, EvidenceUpload.sha256 == sha256
+            col(EvidenceUpload.device_id) == device_id, col(EvidenceUpload.sha256) == sha256
         )
     )
 
@@ -98,7 +99,7 @@ async def withdraw(tx: AsyncSession, device_id: UUID, sha256: str) -> None:
 async def unfinished(tx: AsyncSession, device_id: UUID) -> int:
     """Count what a device announced and did not finish."""
     query = select(func.count()).where(
-        EvidenceUpload.device_id == device_id, EvidenceUpload.state.in_(UNFINISHED)
+        col(EvidenceUpload.device_id) == device_id, col(EvidenceUpload.state).in_(UNFINISHED)
     )
     return (await tx.execute(query)).scalar_one()
 
@@ -110,10 +111,10 @@ async def lock_driver(tx: AsyncSession, driver_id: UUID) -> None:
     the proof would wait for ever.
     """
     query = (
-        select(DeviceJournal.device_id)
-        .join(Device, Device.id == DeviceJournal.device_id)
-        .where(Device.driver_id == driver_id)
-        .order_by(DeviceJournal.device_id)
+        select(col(DeviceJournal.device_id))
+        .join(Device, col(Device.id) == col(DeviceJournal.device_id))
+        .where(col(Device.driver_id) == driver_id)
+        .order_by(col(DeviceJournal.device_id))
         .with_for_update(of=DeviceJournal)
     )
     await tx.execute(query)
@@ -122,9 +123,9 @@ async def lock_driver(tx: AsyncSession, driver_id: UUID) -> None:
 async def stops_naming(tx: AsyncSession, driver_id: UUID, sha256: str) -> list[UUID]:
     """Return the stops at which this driver's events name these bytes, in lock order."""
     query = (
-        select(EvidenceRef.stop_id)
-        .where(EvidenceRef.sha256 == sha256, EvidenceRef.driver_id == driver_id)
+        select(col(EvidenceRef.stop_id))
+        .where(col(EvidenceRef.sha256) == sha256, col(EvidenceRef.driver_id) == driver_id)
         .distinct()
-        .order_by(EvidenceRef.stop_id)
+        .order_by(col(EvidenceRef.stop_id))
     )
     return list((await tx.scalars(query)).all())

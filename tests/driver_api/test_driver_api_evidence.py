@@ -15,6 +15,7 @@ from litestar import Litestar
 from litestar.testing import AsyncTestClient
 from PIL import Image
 from sqlalchemy import select
+from sqlmodel import col
 
 from backend.blobs import FolderBlobs, read_bytes
 from backend.settings import Settings
@@ -133,7 +134,7 @@ async def test_a_picture_in_two_pieces(line: Line, settings: Settings, db: Datab
     assert await line.status(sha) == whole
     assert await read_bytes(FolderBlobs(settings.data / "blobs"), sha) == content
     async with db.snapshot() as tx:
-        query = select(AuditEntry).where(AuditEntry.action == "evidence.verified")
+        query = select(AuditEntry).where(col(AuditEntry.action) == "evidence.verified")
         leaves = [json.loads(entry.leaf) for entry in await tx.scalars(query)]
     (leaf,) = [leaf for leaf in leaves if leaf["evidence"] == [sha]]
     told = ["media_type", "sha256", "size", "stop_id", "verified_at"]
