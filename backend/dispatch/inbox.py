@@ -68,6 +68,19 @@ async def resolve(
     if action not in item.actions:
         offered = f"one of {', '.join(item.actions)}"
         raise InboxActionUnknown(errors=[InputError("/action", "unknown_value", offered)])
+    await _answer(tx, actor, person_id, item, action, note)
+
+
+async def ask_no_more(tx: Tx, actor: Actor, person_id: UUID, subject: str) -> None:
+    """Close the question of a subject whose cause is gone; harmless where there is none."""
+    item = await store.lock_subject(tx, subject)
+    if item is not None:
+        await _answer(tx, actor, person_id, item, ACKNOWLEDGED, None)
+
+
+async def _answer(
+    tx: Tx, actor: Actor, person_id: UUID, item: InboxItem, action: str, note: str | None
+) -> None:
     if item.state == InboxState.RESOLVED:
         return
     change = {
@@ -77,4 +90,4 @@ async def resolve(
         "action": action,
         "note": note,
     }
-    await record(tx, actor, Event("inbox_item.resolved", InboxItem, item_id, change))
+    await record(tx, actor, Event("inbox_item.resolved", InboxItem, item.id, change))

@@ -83,6 +83,12 @@ async def lock_item(tx: AsyncSession, item_id: UUID) -> InboxItem | None:
     return (await tx.execute(query)).scalar_one_or_none()
 
 
+async def lock_subject(tx: AsyncSession, subject: str) -> InboxItem | None:
+    """Find the item of a subject and hold it."""
+    query = select(InboxItem).where(col(InboxItem.subject) == subject).with_for_update()
+    return (await tx.execute(query)).scalar_one_or_none()
+
+
 async def item(tx: AsyncSession, item_id: UUID) -> Item | None:
     """Find an item."""
     row = (await tx.execute(select(*_COLUMNS).where(col(InboxItem.id) == item_id))).one_or_none()

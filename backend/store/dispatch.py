@@ -1,0 +1,141 @@
+"""Queries of the control room's use cases. Locks: plan, stops by id, routes by id, consignments."""
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from backend.domain.route import RouteState
+from backend.tables.consignments import Consignment
+from backend.tables.fleet import Depot, Shift
+from backend.tables.plans import Plan, Route
+from backend.tables.stops import Override, RouteAssignment, Stop, StopAssignment
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where a stop belongs."""
+
+    stop_id: UUID
+    route_id: UUID
+    depot_id: UUID
+    driver_id: UUID
+
+
+async def ground_of(tx: AsyncSession, stop_id: UUID) -> Ground | None:
+    """Return a stop's route and depot."""
+    query = select(col(Stop.id), col(Route.id), col(Route.depot_id), col(Route.driver_id))
+    joined = query.join(Route, col(Route.id) == col(Stop.route_id)).where(col(Stop.id) == stop_id)
+    row = (await tx.execute(joined)).one_or_none()
+    return None if row is None else Ground(row[0], row[1], row[2], row[3])
+
+
+async def lock_plan(tx: AsyncSession, plan_id: UUID) -> Plan | None:
+    """Find a plan and hold it."""
+    return await tx.get(Plan, plan_id, with_for_update=True)
+
+
+async def plan_depot(tx: AsyncSession, plan_id: UUID) -> UUID | None:
+    """Return the depot a plan is for."""
+    return await tx.scalar(select(col(Plan.depot_id)).where(col(Plan.id) == plan_id))
+
+
+async def route_ids(tx: AsyncSession, plan_id: UUID) -> Sequence[UUID]:
+    """Return the routes of a plan, not locked."""
+    query = select(col(Route.id)).where(col(Route.plan_id) == plan_id).order_by(col(Route.id))
+    return (await tx.scalars(query)).all()
+
+
+async def lock_stop(tx: AsyncSession, stop_id: UUID) -> Stop | None:
+    """Find a stop and hold it."""
+    return await tx.get(Stop, stop_id, with_for_update=True, populate_existing=True)
+
+
+async def lock_stops(tx: AsyncSession, routes: Collection[UUID]) -> Sequence[Stop]:
+    """Hold the stops of routes, by id."""
+    query = select(Stop).where(col(Stop.route_id).in_(routes)).order_by(col(Stop.id))
+    return (await tx.scalars(query.with_for_update())).all()
+
+
+async def lock_routes(tx: AsyncSession, ids: Collection[UUID]) -> Sequence[Route]:
+    """Hold routes, by id."""
+    query = select(Route).where(col(Route.id).in_(ids)).order_by(col(Route.id))
+    return (await tx.scalars(query.with_for_update())).all()
+
+
+async def lock_consignment(tx: AsyncSession, consignment_id: UUID) -> Consignment:
+    """Hold a consignment."""
+    query = select(Consignment).where(col(Consignment.id) == consignment_id).with_for_update()
+    return (await tx.execute(query)).scalar_one()
+
+
+async def lock_consignments(tx: AsyncSession, ids: Collection[UUID]) -> dict[UUID, Consignment]:
+    """Hold consignments, by id."""
+    query = select(Consignment).where(col(Consignment.id).in_(ids)).order_by(col(Consignment.id))
+    return {row.id: row for row in await tx.scalars(query.with_for_update())}
+
+
+async def shifts(tx: AsyncSession, ids: Collection[UUID]) -> dict[UUID, Shift]:
+    """Return shifts by id."""
+    query = select(Shift).where(col(Shift.id).in_(ids))
+    return {row.id: row for row in await tx.scalars(query)}
+
+
+async def assign(
+    tx: AsyncSession, driver_id: UUID, stops: Collection[UUID], at: dt.datetime
+) -> None:
+    """Write down that a driver holds these stops, once."""
+    if stops:
+        rows = [{"stop_id": stop, "driver_id": driver_id, "since": at} for stop in stops]
+        await tx.execute(insert(StopAssignment).values(rows).on_conflict_do_nothing())
+
+
+async def assign_route(tx: AsyncSession, driver_id: UUID, route_id: UUID) -> None:
+    """Write down that a driver holds a route, once."""
+    row = insert(RouteAssignment).values(route_id=route_id, driver_id=driver_id)
+    await tx.execute(row.on_conflict_do_nothing())
+
+
+async def over(tx: AsyncSession, now: dt.datetime, grace: dt.timedelta) -> Sequence[UUID]:
+    """Return routes still on a manifest though their day, at their depot, is over."""
+    local_day = func.date(func.timezone(col(Depot.timezone), now))
+    query = (
+        select(col(Route.id))
+        .join(Depot, col(Depot.id) == col(Route.depot_id))
+        .join(Shift, col(Shift.id) == col(Route.shift_id))
+        .where(
+            col(Route.manifest_driver_id).is_not(None),
+            col(Route.state) != RouteState.SUPERSEDED,
+            col(Route.date) < local_day,
+            col(Shift.ends_at) < now - grace,
+        )
+        .order_by(col(Route.id))
+    )
+    return (await tx.scalars(query)).all()
+
+
+async def claim_key(tx: AsyncSession, person_id: UUID, key: str) -> Override | None:
+    """Find the override a person asked for under this key, and hold the key until we commit."""
+    lock = func.hashtextextended(f"override:{person_id}:{key}", 0)
+    await tx.execute(select(func.pg_advisory_xact_lock(lock)))
+    query = select(Override).where(
+        col(Override.requested_by) == person_id, col(Override.idempotency_key) == key
+    )
+    return (await tx.execute(query)).scalar_one_or_none()
+
+
+async def override_stop_id(tx: AsyncSession, override_id: UUID) -> UUID | None:
+    """Return the stop an override is about."""
+    query = select(col(Override.stop_id)).where(col(Override.id) == override_id)
+    return await tx.scalar(query)
+
+
+async def lock_override(tx: AsyncSession, override_id: UUID) -> Override:
+    """Hold an override."""
+    query = select(Override).where(col(Override.id) == override_id).with_for_update()
+    return (await tx.execute(query)).scalar_one()
