@@ -15,7 +15,7 @@ COMMANDS = {
     "migrate": ("backend.cli.migrate:migrate", "Bring the database up to date."),
     "person": ("backend.cli.person:person", "Add people who may sign in."),
     "backup": ("backend.cli.backup:backup", "Copy database, evidence and keys into one file."),
-    "restore": ("backend.cli.backup:restore", "Bring a backup back to life."),
+    "restore": ("backend.cli.restore:restore", "Bring a backup back to life."),
 }
 
 

@@ -1,6 +1,7 @@
 """`person add`: the first administrator comes from here, the rest may too."""
 
 import asyncio
+import sys
 from pathlib import Path
 from uuid import UUID
 
@@ -45,9 +46,9 @@ def add(
 
 def _password(*, from_stdin: bool) -> str:
     if from_stdin:
-        password = click.get_text_stream("stdin").readline().rstrip("\r\n")
+        password = sys.stdin.readline().rstrip("\r\n")
     else:
-        password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     if not password:
         raise click.ClickException("the password is empty")
     return password

@@ -64,9 +64,14 @@ def newest() -> str | None:
 
 def is_current(url: str) -> bool:
     """Tell whether the database is where the newest migration leaves it."""
+    return revision(url) == newest()
+
+
+def revision(url: str) -> str | None:
+    """Return where the database is, None while it is empty."""
     import asyncio
 
-    return asyncio.run(_revision(url)) == newest()
+    return asyncio.run(_revision(url))
 
 
 async def _revision(url: str) -> str | None:
