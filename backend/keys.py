@@ -39,6 +39,11 @@ def tracking_token(master: bytes, consignment_id: UUID) -> str:
     return base64.b32encode(raw).decode().rstrip("=").lower()
 
 
+def tracking_hash(token: str) -> bytes:
+    """Return what the database keeps of a link's token: enough to find it, not to make it."""
+    return sha256(token.encode()).digest()
+
+
 def load_keys(data: Path, *, log_name: str = "doorstep/log") -> Keys:
     """Read the keys under ``data/keys``, making them on first use (files 0600).
 

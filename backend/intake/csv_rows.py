@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 from backend.errors import InputError, Malformed
+from backend.intake import text
 from backend.intake.csv_scan import Scanned, parse, physical_lines, scan
 from backend.intake.csv_value import COLUMNS, REQUIRED, record_of
 from backend.intake.notes import Place, RowCode, RowNote
@@ -149,7 +150,7 @@ def _build(records: Iterator[Scanned], header: Header) -> _Index:
         if checked.again and checked.fault is not None and len(checked.fields) < width:
             continue  # more of the text whose quote was never closed
         fields = checked.fields
-        index.add(checked, fields[column].strip() if column < len(fields) else "")
+        index.add(checked, text.line(fields[column]) if column < len(fields) else "")
     return index
 
 

@@ -166,3 +166,8 @@ def _matches(address: Wanted, entry: Known) -> bool:
     if entry.country != address.country:
         return False
     return same_code if address.postcode and entry.postcode else same_city
+
+
+def door_key(number: str, street: str) -> str:
+    """Return the key under which the places of a door are stored."""
+    return f"{number}|{street}"

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from backend.errors import Malformed
+from backend.intake import text
 from backend.intake.notes import Place, RowCode, RowNote
 from backend.intake.records import MOST_RECORDS, ConsignmentIn, Group, Record, TooManyRecords
 from backend.wire.json import JsonBroken, fault_of
@@ -107,7 +108,7 @@ def cut_by_brackets(raw: bytes, cause: Exception) -> list[bytes]:
 
 def _reference(element: msgspec.Raw | bytes) -> str:
     try:
-        return msgspec.json.decode(element, type=_Named).reference.strip()
+        return text.line(msgspec.json.decode(element, type=_Named).reference)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
 
