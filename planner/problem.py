@@ -178,3 +178,4 @@ class Reason(StrEnum):
     NO_CAPACITY_LEFT = "no_capacity_left"
     NO_TIME_LEFT = "no_time_left"
     PIN_IMPOSSIBLE = "pin_impossible"
+    ATTEMPTS_SPENT = "attempts_spent"

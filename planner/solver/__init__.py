@@ -36,11 +36,9 @@ class Budget:
             raise ValueError("a search needs at least one answer")
 
     @classmethod
-    def fit(cls, visits: int, limit_s: float | None = None) -> "Budget":
-        """Return what a problem of this size deserves: seconds for a few stops, 8 s for a day."""
-        if limit_s is not None:
-            return cls(limit_s, max(1.0, limit_s / 3))
-        seconds = min(8.0, 0.5 + visits / 15) if visits <= 300 else min(60.0, visits / 25)
+    def fit(cls, visits: int, limit_s: float = 60.0) -> "Budget":
+        """Return what a problem of this size deserves, within the limit; 8 s for 150 visits."""
+        seconds = min(limit_s, 8.0 if 112 < visits <= 300 else 0.5 + visits / 15)
         return cls(seconds, max(0.5, seconds / 3))
 
 

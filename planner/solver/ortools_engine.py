@@ -105,21 +105,18 @@ class _Model:
         evaluator = self.routing.RegisterTransitMatrix(spent)
         self.routing.AddDimension(evaluator, horizon, horizon, not FROM_ZERO, "time")
         self.time = self.routing.GetDimensionOrDie("time")
-        for node, visit in enumerate(self.problem.visits, 1):
-            begin = self.time.CumulVar(self.index.NodeToIndex(node))
-            if visit.window.opens_s <= horizon:  # otherwise no vehicle is able to go
-                begin.SetRange(visit.window.opens_s, min(visit.window.closes_s, horizon))
         for vehicle, shift in enumerate(self.problem.shifts):
             for end in (self.routing.Start(vehicle), self.routing.End(vehicle)):
                 self.time.CumulVar(end).SetRange(shift.starts_s, shift.ends_s)
 
     def _limit_vehicles(self) -> None:
         for node, visit in enumerate(self.problem.visits, 1):
-            able = self._able(node, visit)
+            at, able = self.index.NodeToIndex(node), self._able(node, visit)
             if len(able) < len(self.problem.shifts):
                 # SetAllowedVehiclesForIndex raises TypeError in the 9.15 wheel.
-                variable = self.routing.VehicleVar(self.index.NodeToIndex(node))
-                variable.SetValues([ABSENT, *able])
+                self.routing.VehicleVar(at).SetValues([ABSENT, *able])
+            if able:  # a window that no shift can meet would make the model impossible
+                self.time.CumulVar(at).SetRange(visit.window.opens_s, visit.window.closes_s)
 
     def _able(self, node: int, visit: Visit) -> list[int]:
         return [
