@@ -15,14 +15,16 @@ from uuid import UUID
 
 from backend.audit.follow import Witness
 from backend.audit.record import Event, record
+from backend.dispatch.inbox import open_item
 from backend.domain.geo import LatLon, distance_m
-from backend.domain.people import Actor
+from backend.domain.inbox import InboxKind
+from backend.domain.people import SYSTEM, Actor
 from backend.domain.policy import EvidenceKind, Method, Outcome, Policy
 from backend.domain.stop import ProofState, StopState
 from backend.errors import DoorstepError
 from backend.store import proofs as store
 from backend.store import segments
-from backend.store.database import Tx, moment
+from backend.store.database import Database, Tx, moment
 from backend.store.proofs import Named, Reference
 from backend.tables.stops import Stop
 from pod.door import known_door
@@ -164,6 +166,29 @@ async def settle(
     if verdict.state != stop.proof:
         await _move(tx, actor, stop, policy, verdict, cause)
     return verdict
+
+
+async def settle_overdue(db: Database, *, limit: int = 200) -> int:
+    """Close proofs whose time for more evidence is over, each in its own transaction.
+
+    Whoever is still missing evidence then becomes a question for a person. Safe to run in two
+    processes at once: the second finds nothing left to do. Returns how many were looked at.
+    """
+    async with db.begin() as tx:
+        due = await store.overdue(tx, moment(tx), limit=limit)
+    for stop_id in due:
+        async with db.begin() as tx:
+            verdict = await settle(tx, SYSTEM, stop_id, cause="evidence_overdue")
+            if verdict is not None and verdict.state is ProofState.REFUSED:
+                missing = ", ".join(finding.code for finding in verdict.findings)
+                await open_item(
+                    tx,
+                    kind=InboxKind.EVIDENCE_OVERDUE,
+                    subject=f"evidence_overdue:{stop_id}",
+                    detail=f"the time for evidence is over: {missing}",
+                    stop_id=stop_id,
+                )
+    return len(due)
 
 
 def findings_to_wire(findings: Sequence[Finding]) -> list[dict[str, str]]:
