@@ -1,0 +1,71 @@
+"""Queries about what devices sent: numbers, ids, answers, closed ranges."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlmodel import col
+
+from backend.store.database import Tx
+from backend.tables.devices import LostRange
+from backend.tables.mutations import Mutation
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A mutation that was taken in, and the answer as wire JSON."""
+
+    device_id: UUID
+    driver_id: UUID
+    n: int | None
+    numbered: bool
+    id: UUID | None
+    hash: bytes
+    receipt: dict[str, Any]
+
+
+async def answered(
+    tx: Tx,
+    device_id: UUID,
+    numbers: Collection[int],
+    hashes: Collection[bytes],
+    ids: Collection[UUID],
+) -> list[Answered]:
+    """Find what was taken in before with any of these numbers or contents, or under these ids."""
+    own = (col(Mutation.device_id) == device_id) & or_(
+        col(Mutation.n).in_(numbers) & col(Mutation.numbered),
+        col(Mutation.hash).in_(hashes) & ~col(Mutation.numbered),
+    )
+    query = select(
+        col(Mutation.device_id),
+        col(Mutation.driver_id),
+        col(Mutation.n),
+        col(Mutation.numbered),
+        col(Mutation.id),
+        col(Mutation.hash),
+        col(Mutation.receipt),
+    ).where(or_(own, col(Mutation.id).in_(ids) & col(Mutation.numbered)))
+    return [Answered(*row) for row in await tx.execute(query)]
+
+
+async def closed_ranges(tx: Tx, device_id: UUID) -> list[tuple[int, int]]:
+    """Return the ranges a device declared lost."""
+    query = select(col(LostRange.from_n), col(LostRange.to_n)).where(
+        col(LostRange.device_id) == device_id
+    )
+    return [(row.from_n, row.to_n) for row in await tx.execute(query)]
+
+
+def close_range(tx: Tx, device_id: UUID, from_n: int, to_n: int) -> None:
+    """Keep a range as lost."""
+    tx.add(LostRange(device_id=device_id, from_n=from_n, to_n=to_n))
+
+
+async def have(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> set[UUID]:
+    """Return which of these ids any device of a driver brought in."""
+    query = select(col(Mutation.id)).where(
+        col(Mutation.id).in_(ids), col(Mutation.driver_id) == driver_id, col(Mutation.numbered)
+    )
+    return {id_ for id_ in await tx.scalars(query) if id_ is not None}

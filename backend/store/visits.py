@@ -1,0 +1,102 @@
+"""Queries behind judging what happened at stops and on routes: the rows, held, and their history."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlmodel import col
+
+from backend.domain.people import ActorType
+from backend.store.database import Tx
+from backend.tables.audit import AuditEntry
+from backend.tables.plans import Route
+from backend.tables.stops import RouteAssignment, Stop, StopAssignment, StopEvent
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedBy:
+    """The event that closed a stop: whose it was."""
+
+    source: str
+    actor_id: str
+    mutation_id: UUID | None
+
+
+async def lock_stops(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> dict[UUID, Stop]:
+    """Hold, in id order, those of the stops that ever were this driver's; read them afresh."""
+    if not ids:
+        return {}
+    query = (
+        select(Stop)
+        .join(StopAssignment, col(StopAssignment.stop_id) == col(Stop.id))
+        .where(col(Stop.id).in_(ids), col(StopAssignment.driver_id) == driver_id)
+        .order_by(col(Stop.id))
+        .with_for_update(of=Stop)
+        .execution_options(populate_existing=True)
+    )
+    return {stop.id: stop for stop in await tx.scalars(query)}
+
+
+async def lock_routes(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> dict[UUID, Route]:
+    """Hold, in id order, those of the routes that ever were this driver's; read them afresh."""
+    if not ids:
+        return {}
+    query = (
+        select(Route)
+        .join(RouteAssignment, col(RouteAssignment.route_id) == col(Route.id))
+        .where(col(Route.id).in_(ids), col(RouteAssignment.driver_id) == driver_id)
+        .order_by(col(Route.id))
+        .with_for_update(of=Route)
+        .execution_options(populate_existing=True)
+    )
+    return {route.id: route for route in await tx.scalars(query)}
+
+
+async def office_versions(tx: Tx, ids: Collection[UUID]) -> dict[UUID, int]:
+    """Return each stop's version at the latest change that no driver and no verdict made."""
+    if not ids:
+        return {}
+    query = (
+        select(col(StopEvent.stop_id), func.max(col(StopEvent.version)))
+        .where(
+            col(StopEvent.stop_id).in_(ids),
+            col(StopEvent.source) != ActorType.DRIVER.value,
+            ~col(StopEvent.kind).startswith("proof."),
+        )
+        .group_by(col(StopEvent.stop_id))
+    )
+    return {row[0]: row[1] for row in await tx.execute(query)}
+
+
+async def route_office_version(tx: Tx, route_id: UUID) -> int:
+    """Return a route's version at the latest change that no driver made."""
+    query = select(func.max(col(AuditEntry.n))).where(
+        col(AuditEntry.entity) == Route.__entity__,
+        col(AuditEntry.entity_id) == str(route_id),
+        col(AuditEntry.actor_type) != ActorType.DRIVER.value,
+    )
+    return (await tx.scalar(query)) or 0
+
+
+async def closers(tx: Tx, stops: Collection[Stop]) -> dict[UUID, ClosedBy]:
+    """Return who closed each of the stops that are closed by an event."""
+    events = {stop.closed_by: stop.id for stop in stops if stop.closed_by is not None}
+    if not events:
+        return {}
+    query = select(
+        col(StopEvent.id),
+        col(StopEvent.source),
+        col(StopEvent.actor_id),
+        col(StopEvent.mutation_id),
+    ).where(col(StopEvent.id).in_(events))
+    return {
+        events[row.id]: ClosedBy(row.source, row.actor_id, row.mutation_id)
+        for row in await tx.execute(query)
+    }
+
+
+async def route_stops(tx: Tx, route_id: UUID) -> list[Stop]:
+    """Return a route's stops in order, as this transaction has them; none are locked here."""
+    query = select(Stop).where(col(Stop.route_id) == route_id)
+    return list(await tx.scalars(query.order_by(col(Stop.sequence), col(Stop.id))))

@@ -1,0 +1,103 @@
+"""A case: one mutation that is to be judged, with all that is known around it; and its answer."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from backend.audit.follow import Witness
+from backend.domain.people import Actor
+from backend.identity.callers import CallingDevice
+from backend.keys import Keys
+from backend.store.database import Tx
+from backend.tables.base import Audited
+from backend.tables.stops import Stop
+from pod.service import without_secrets
+from sync.clockwork import Estimate
+from sync.matrix import Outcome
+from sync.mutations import Heard, Mutation
+from sync.receipts import FindingOut, Receipt, StopOut
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One readable mutation of a device, in a transaction."""
+
+    tx: Tx
+    keys: Keys
+    device: CallingDevice
+    heard: Heard
+    mutation: Mutation
+    when: Estimate
+
+    @property
+    def actor(self) -> Actor:
+        """The driver on this device."""
+        return self.device.actor
+
+    @property
+    def cause(self) -> str:
+        """How entries name this mutation."""
+        return f"mutation:{self.heard.id}"
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body as JSON, without codes and tokens: fit for the timeline."""
+        return without_secrets(wire(self.mutation.body))
+
+    @property
+    def evidence(self) -> tuple[dict[str, Any], ...]:
+        """The files the mutation names, as JSON."""
+        return tuple(wire(item) for item in self.mutation.frame.evidence)
+
+    def witness(self, outcome: Outcome, **more: Any) -> Witness:
+        """What the timeline keeps of this mutation."""
+        fix = self.mutation.frame.fix
+        return Witness(
+            outcome=outcome.value,
+            kind=self.mutation.kind.value,
+            device_id=self.device.id,
+            mutation_id=self.heard.id,
+            policy_version=self.mutation.frame.policy_version,
+            uncertainty_ms=self.when.uncertainty_ms,
+            body=self.body,
+            fix=wire(fix) if fix is not None else None,
+            evidence=self.evidence,
+            **more,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What becomes of a mutation. ``row`` is what its entry speaks of, None for the device."""
+
+    outcome: Outcome
+    code: str | None = None
+    detail: str | None = None
+    row: Audited | None = None
+    entry: bytes | None = None
+    findings: tuple[dict[str, str], ...] = ()
+
+
+def receipt(heard: Heard, answer: Answer, entry: bytes | None) -> Receipt:
+    """Write the receipt of a mutation."""
+    return Receipt(
+        n=heard.n,
+        id=heard.echo,
+        outcome=answer.outcome,
+        code=answer.code,
+        detail=answer.detail,
+        stop=_stop(answer.row) if isinstance(answer.row, Stop) else None,
+        findings=[FindingOut(**finding) for finding in answer.findings],
+        entry=entry.hex() if entry else None,
+    )
+
+
+def _stop(stop: Stop) -> StopOut:
+    return StopOut(stop.id, stop.version, stop.state, stop.proof)
+
+
+def wire(value: msgspec.Struct) -> dict[str, Any]:
+    """Return a wire value as JSON, without the members that say nothing."""
+    built: dict[str, Any] = msgspec.to_builtins(value)
+    return {name: item for name, item in built.items() if item is not None}

@@ -1,0 +1,157 @@
+"""A visit ends: goods changed hands, or did not; or the driver mends how he said it ended."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from backend.audit.record import Event, record
+from backend.dispatch.attempts import follow_stop
+from backend.domain.policy import Policy
+from backend.domain.reasons import EXCEPTION_REASONS
+from backend.domain.stop import StopState
+from backend.ids import new_id
+from backend.store import segments
+from backend.store.database import moment
+from backend.tables.stops import Stop
+from pod import service
+from pod.evidence import DoorFacts
+from sync.case import Answer, Case, wire
+from sync.door import answer_at_door, ask_if_locked
+from sync.matrix import Outcome, Ruling
+from sync.mutations import read_body
+from sync.words import CORRECTABLE, Corrected, Delivered, Failed, Kind
+
+Ending = Delivered | Failed
+
+
+async def close(case: Case, stop: Stop, ruling: Ruling, ending: Ending) -> Answer:
+    """Take in how a visit ended; move the stop if the matrix says so."""
+    if isinstance(ending, Failed) and ending.reason not in EXCEPTION_REASONS:
+        detail = f"{ending.reason!r} is not one of the manifest's reasons"
+        return Answer(Outcome.REJECTED, "reason_unknown", detail)
+    door = await answer_at_door(case, stop, ending)
+    await _name_evidence(case, stop, ending)
+    if not ruling.moves:
+        return await _beside(case, stop, ruling)
+    return await _move(case, stop, ruling.outcome, ending, door)
+
+
+async def correct(case: Case, stop: Stop, corrected: Corrected, mends: bool) -> Answer:
+    """Mend the driver's own closing event; too late, it is kept and a person decides.
+
+    ``mends``: the named event is the one that closed the stop, and this driver's.
+    """
+    try:
+        kind = Kind(corrected.becomes.kind)
+        ending = read_body(kind, 1, corrected.becomes.body)
+    except ValueError as error:
+        return Answer(Outcome.REJECTED, "correction_invalid", str(error)[:200])
+    if kind not in CORRECTABLE or not isinstance(ending, Delivered | Failed):
+        return Answer(Outcome.REJECTED, "correction_invalid", f"{kind} is not a way to end a visit")
+    if isinstance(ending, Failed) and ending.reason not in EXCEPTION_REASONS:
+        return Answer(Outcome.REJECTED, "reason_unknown", ending.reason)
+    if not mends:
+        return Answer(Outcome.REJECTED, "nothing_to_correct", "that event did not close this stop")
+    policy = await segments.policy(case.tx, stop.segment, stop.policy_version)
+    if _is_late(case, stop, policy):
+        row = await _note(case, stop, Outcome.RECORDED)
+        return Answer(Outcome.RECORDED, "correction_late", None, row, row.entry)
+    door = await answer_at_door(case, stop, ending)
+    await _name_evidence(case, stop, ending)
+    return await _move(case, stop, Outcome.APPLIED, ending, door, amends=True)
+
+
+def _is_late(case: Case, stop: Stop, policy: Policy) -> bool:
+    closed = stop.closed_at or case.when.happened
+    return case.when.happened - closed > timedelta(seconds=policy.undo_s)
+
+
+async def _name_evidence(case: Case, stop: Stop, ending: Ending) -> None:
+    if case.heard.id is not None:
+        await service.name_evidence(
+            case.tx,
+            stop.id,
+            case.device.driver_id,
+            case.heard.id,
+            evidence=[item | {"size": item.get("size", 0)} for item in case.evidence],
+            body=wire(ending),
+        )
+
+
+async def _beside(case: Case, stop: Stop, ruling: Ruling) -> Answer:
+    """Keep the event beside what already closed the stop; its evidence counts all the same."""
+    row = await _note(case, stop, ruling.outcome)
+    entry = row.entry
+    verdict = await service.settle(case.tx, case.actor, stop.id, cause=case.cause)
+    findings = service.findings_to_wire(verdict.findings) if verdict else []
+    return Answer(ruling.outcome, ruling.code, None, row, entry, tuple(findings))
+
+
+async def _note(case: Case, stop: Stop, outcome: Outcome) -> Stop:
+    await record(
+        case.tx,
+        case.actor,
+        Event(
+            case.mutation.kind.value,
+            Stop,
+            stop.id,
+            occurred=case.when.happened,
+            cause=case.cause,
+            evidence=tuple(item["sha256"] for item in case.evidence),
+            witness=case.witness(outcome),
+        ),
+    )
+    return stop
+
+
+async def _move(
+    case: Case,
+    stop: Stop,
+    outcome: Outcome,
+    ending: Ending,
+    door: DoorFacts,
+    *,
+    amends: bool = False,
+) -> Answer:
+    """Close the stop, with the verdict on its proof in the same entry."""
+    policy = await segments.policy(case.tx, stop.segment, stop.policy_version)
+    kind = Kind.STOP_DELIVERED if isinstance(ending, Delivered) else Kind.STOP_FAILED
+    fix = wire(case.mutation.frame.fix) if case.mutation.frame.fix else None
+    claim = service.claim_of(kind.value, wire(ending), fix)
+    if claim is None:
+        raise LookupError(f"{kind} claims nothing")
+    verdict = await service.weigh(case.tx, stop, claim, policy=policy, door=door)
+    findings = tuple(service.findings_to_wire(verdict.findings))
+    event_id = new_id()
+    due = service.evidence_due(policy, verdict, moment(case.tx))
+    change = {
+        **_ended(ending, case.when.happened),
+        "proof": verdict.state.value,
+        "closed_by": event_id,
+        "evidence_due_at": due,
+        "manifest_driver_id": case.device.driver_id,
+    }
+    event = Event(
+        case.mutation.kind.value,
+        Stop,
+        stop.id,
+        change,
+        occurred=case.when.happened,
+        cause=case.cause,
+        evidence=tuple(item["sha256"] for item in case.evidence),
+        witness=case.witness(outcome, id=event_id, findings=findings),
+    )
+    await record(case.tx, case.actor, event)
+    entry = stop.entry
+    await follow_stop(case.tx, case.actor, stop, cause=case.cause, amends=amends)
+    await ask_if_locked(case, stop, door)
+    return Answer(outcome, None, None, stop, entry, findings)
+
+
+def _ended(ending: Ending, happened: datetime) -> dict[str, Any]:
+    """Return the columns that say how a visit ended."""
+    if isinstance(ending, Failed):
+        told = {"state": StopState.FAILED.value, "method": None, "reason": ending.reason}
+        return {**told, "recipient": None, "closed_at": happened}
+    recipient = ending.recipient.name if ending.recipient else None
+    told = {"state": StopState.DELIVERED.value, "method": ending.method.value, "reason": None}
+    return {**told, "recipient": recipient, "closed_at": happened}

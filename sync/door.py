@@ -1,0 +1,86 @@
+"""What a customer gave at the door, as a mutation carries it."""
+
+from types import MappingProxyType
+
+from backend.audit.record import Event, record
+from backend.dispatch.inbox import open_item
+from backend.domain.inbox import InboxKind
+from backend.store.database import moment
+from backend.tables.stops import Stop
+from pod import service
+from pod.door import Given, known_door, try_door
+from pod.evidence import Check, DoorFacts
+from sync.case import Answer, Case
+from sync.matrix import Outcome
+from sync.words import CodePresented, Delivered, Failed
+
+_CODES = MappingProxyType(
+    {
+        Check.WRONG: "wrong",
+        Check.LOCKED: "locked",
+        Check.SPENT: "spent",
+        Check.EXPIRED: "expired",
+    }
+)
+
+
+async def answer_at_door(
+    case: Case, stop: Stop, body: Delivered | Failed | CodePresented
+) -> DoorFacts:
+    """Try the code and QR in a body, if there are any.
+
+    A code's expiry is judged at the estimated time of the event where our clocks bound it, else at
+    the time of receipt.
+    """
+    code = None if isinstance(body, Failed) else body.code
+    qr = None if isinstance(body, Failed) else body.door_token
+    if case.heard.id is None or (code is None and qr is None):
+        return await known_door(case.tx, stop)
+    bounded = case.when.uncertainty_ms is not None
+    at = case.when.happened if bounded else moment(case.tx)
+    given = Given(by=case.heard.id, at=at, code=code, qr=qr, uncertain=not bounded)
+    return await try_door(case.tx, case.keys, stop, given)
+
+
+async def present(case: Case, stop: Stop, body: CodePresented) -> Answer:
+    """Take in a code or QR on its own; a wrong one is recorded and says how many tries are left."""
+    door = await answer_at_door(case, stop, body)
+    code = _code(door)
+    outcome = Outcome.RECORDED if code else Outcome.APPLIED
+    detail = f"{door.tries_left} tries left" if code and door.code is not Check.ABSENT else None
+    findings = ({"code": code, "severity": "warn", "detail": detail or ""},) if code else ()
+    event = Event(
+        case.mutation.kind.value,
+        Stop,
+        stop.id,
+        occurred=case.when.happened,
+        cause=case.cause,
+        witness=case.witness(outcome, findings=findings),
+    )
+    await record(case.tx, case.actor, event)
+    entry = stop.entry
+    await case.tx.flush()
+    await ask_if_locked(case, stop, door)
+    await service.settle(case.tx, case.actor, stop.id, cause=case.cause)
+    return Answer(outcome, code, detail, stop, entry, findings)
+
+
+def _code(door: DoorFacts) -> str | None:
+    """Name what is wrong with what was given, if anything is."""
+    if door.token in _CODES:
+        return f"door_token_{_CODES[door.token]}"
+    return f"code_{_CODES[door.code]}" if door.code in _CODES else None
+
+
+async def ask_if_locked(case: Case, stop: Stop, door: DoorFacts) -> None:
+    """Tell a supervisor when a stop's codes are no longer compared."""
+    if door.code is Check.LOCKED:
+        await open_item(
+            case.tx,
+            kind=InboxKind.CODE_LOCKED,
+            subject=f"code:{stop.id}",
+            detail="Five wrong codes were given at this stop; none is compared any more.",
+            stop_id=stop.id,
+            device_id=case.device.id,
+            mutation_id=case.heard.id,
+        )

@@ -1,0 +1,65 @@
+"""What a mutation does to a route: it starts, it ends, or the driver would rather go another way."""
+
+from uuid import UUID
+
+from backend.audit.record import Event, record
+from backend.domain.route import RouteState
+from backend.store import visits
+from backend.tables.plans import Route
+from backend.tables.stops import Stop
+from sync.case import Answer, Case
+from sync.matrix import Outcome
+from sync.words import Kind, Resequenced
+
+
+async def judge(case: Case, route: Route) -> Answer:
+    """Rule on a mutation about a route whose row is held."""
+    if isinstance(case.mutation.body, Resequenced):
+        return await _resequence(case, route, case.mutation.body.stop_ids)
+    mine = route.manifest_driver_id == case.device.driver_id
+    change = _progress(case, RouteState(route.state)) if mine else {}
+    outcome = Outcome.APPLIED if change else Outcome.RECORDED
+    return await _record(case, route, change, outcome)
+
+
+def _progress(case: Case, state: RouteState) -> dict[str, object]:
+    """Return what starting or ending changes; nothing where that was known already."""
+    if case.mutation.kind is Kind.ROUTE_STARTED and state is RouteState.RELEASED:
+        return {"state": RouteState.STARTED.value, "started_at": case.when.happened}
+    if case.mutation.kind is Kind.ROUTE_FINISHED and state.is_out:
+        return {"state": RouteState.FINISHED.value, "finished_at": case.when.happened}
+    return {}
+
+
+async def _record(
+    case: Case, route: Route, change: dict[str, object], outcome: Outcome
+) -> Answer:
+    kind = case.mutation.kind.value
+    event = Event(
+        kind, Route, route.id, change, occurred=case.when.happened, cause=case.cause
+    )
+    await record(case.tx, case.actor, event)
+    return Answer(outcome, row=route, entry=route.entry)
+
+
+async def _resequence(case: Case, route: Route, wished: list[UUID]) -> Answer:
+    """An intent: it loses to any later change of the plan, and must name the stops that there are."""
+    base = case.mutation.frame.base
+    office = await visits.route_office_version(case.tx, route.id)
+    mine = route.manifest_driver_id == case.device.driver_id
+    if not mine or (base is not None and base < office):
+        return Answer(Outcome.REJECTED, "plan_newer", "the plan was changed meanwhile")
+    open_ = [stop for stop in await visits.route_stops(case.tx, route.id) if _is_open(stop, case)]
+    if len(set(wished)) != len(wished) or not {stop.id for stop in open_} <= set(wished):
+        return Answer(Outcome.REJECTED, "sequence_invalid", "name every open stop once")
+    places = sorted(stop.sequence for stop in open_)
+    order = {id_: place for place, id_ in enumerate(wished)}
+    for stop, place in zip(sorted(open_, key=lambda s: order[s.id]), places, strict=True):
+        if stop.sequence != place:
+            event = Event("stop.resequenced", Stop, stop.id, {"sequence": place}, cause=case.cause)
+            await record(case.tx, case.actor, event)
+    return await _record(case, route, {}, Outcome.APPLIED)
+
+
+def _is_open(stop: Stop, case: Case) -> bool:
+    return stop.closed_at is None and stop.manifest_driver_id == case.device.driver_id

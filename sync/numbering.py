@@ -1,0 +1,107 @@
+"""Where each element of a batch stands in its device's numbering, in array order. No I/O.
+
+Numbers are gapless per device. A repeat gets the stored answer; the same number with other content
+is a fork and the first stays; after a gap nothing new is taken until the missing numbers come or
+the device declares them lost.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+from sync.mutations import Heard
+from sync.receipts import Receipt
+
+
+class Standing(StrEnum):
+    """What an element is, by its number and content."""
+
+    NEW = "new"
+    REPEAT = "repeat"
+    KNOWN_ID = "known_id"
+    FORK = "fork"
+    ID_TAKEN = "id_taken"
+    RANGE_CLOSED = "range_closed"
+    GAP = "gap"
+    NUMBERLESS = "numberless"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A mutation that was taken in before: its content and its answer."""
+
+    hash: bytes
+    receipt: Receipt
+
+
+@dataclass(slots=True)
+class Memory:
+    """What was taken in of this device, as far as a batch touches it.
+
+    ``beside`` holds what has no number of its own (forks, numberless ones), by content. ``by_id``
+    holds answers given to the same driver's other devices; ``taken_ids`` are ids that this mutation
+    cannot have, because another driver's or another number of this device has them.
+    """
+
+    by_number: dict[int, Stored] = field(default_factory=dict)
+    beside: dict[bytes, Stored] = field(default_factory=dict)
+    by_id: dict[UUID, Stored] = field(default_factory=dict)
+    taken_ids: set[UUID] = field(default_factory=set)
+    closed: list[tuple[int, int]] = field(default_factory=list)
+
+
+class Numbering:
+    """Walks a device's numbers through a batch; what is taken in on the way is remembered."""
+
+    def __init__(self, acked_n: int, memory: Memory) -> None:
+        self.acked_n = acked_n
+        self.gapped = False
+        self._memory = memory
+
+    @property
+    def need_from(self) -> int | None:
+        """The first missing number, if there was a gap."""
+        return self.acked_n + 1 if self.gapped else None
+
+    def place(self, heard: Heard) -> tuple[Standing, Stored | None]:
+        """Say where the next element stands, and the stored answer if there is one."""
+        beside = self._memory.beside.get(heard.hash)
+        if heard.n is None:
+            return (Standing.REPEAT, beside) if beside else (Standing.NUMBERLESS, None)
+        if heard.n <= self.acked_n:
+            return self._past(heard, heard.n, beside)
+        if self.gapped or heard.n != self.acked_n + 1:
+            self.gapped = True
+            return Standing.GAP, None
+        return self._next(heard)
+
+    def _past(self, heard: Heard, n: int, beside: Stored | None) -> tuple[Standing, Stored | None]:
+        stored = self._memory.by_number.get(n)
+        if stored is not None and stored.hash == heard.hash:
+            return Standing.REPEAT, stored
+        if beside is not None:
+            return Standing.REPEAT, beside
+        closed = any(first <= n <= last for first, last in self._memory.closed)
+        return (Standing.RANGE_CLOSED if closed else Standing.FORK), None
+
+    def _next(self, heard: Heard) -> tuple[Standing, Stored | None]:
+        if heard.id is None:
+            return Standing.NEW, None
+        if heard.id in self._memory.taken_ids:
+            return Standing.ID_TAKEN, None
+        known = self._memory.by_id.get(heard.id)
+        return (Standing.KNOWN_ID, known) if known else (Standing.NEW, None)
+
+    def take(self, heard: Heard, receipt: Receipt, *, closes_to: int | None = None) -> None:
+        """Remember an answer; a number that was next is now taken."""
+        stored = Stored(heard.hash, receipt)
+        if heard.n is None or heard.n <= self.acked_n:
+            self._memory.beside[heard.hash] = stored
+            return
+        self._memory.by_number[heard.n] = stored
+        self.acked_n = heard.n
+        if heard.id is not None:
+            self._memory.taken_ids.add(heard.id)
+        if closes_to is not None:
+            self._memory.closed.append((heard.n, closes_to))
+            self.acked_n = closes_to

@@ -1,0 +1,119 @@
+"""Pull: what changed in a driver's scope since his cursor, from one moment's view of the database."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from uuid import UUID
+
+from backend.keys import Keys
+from backend.store import feed, manifests, segments
+from backend.store.database import Tx
+from pod import code, token
+from sync import cursor, manifest
+from sync.receipts import Put, Remove
+
+PAGE = 500
+_CACHED_DIGESTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What brings a phone's base up to date, or one page of it."""
+
+    cursor: str
+    reset: bool
+    more: bool
+    puts: list[Put]
+    removes: list[Remove]
+    digest: str | None
+
+
+class Digests:
+    """Digests of scopes at versions: an idle phone's question is answered without reading the feed."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[UUID, str, int], str] = OrderedDict()
+
+    async def of(self, tx: Tx, at: cursor.Cursor) -> str:
+        """Return the digest of a scope at the version this transaction sees."""
+        key = (at.epoch, at.scope, at.v)
+        if key not in self._known:
+            self._known[key] = digest(await feed.all_versions(tx, at.scope))
+            if len(self._known) > _CACHED_DIGESTS:
+                self._known.popitem(last=False)
+        return self._known[key]
+
+
+def digest(versions: Iterable[tuple[str, str, int]]) -> str:
+    """Hash the sorted lines ``type:id:v`` (contract §2.2, rule 7)."""
+    lines = sorted(f"{type_}:{id_}:{v}\n" for type_, id_, v in versions)
+    return sha256("".join(lines).encode()).hexdigest()
+
+
+async def pull(
+    tx: Tx, keys: Keys, digests: Digests, here: cursor.Cursor, asked: str | None
+) -> Pulled:
+    """Return what a phone at ``asked`` lacks; ``here`` is where its scope stands in this snapshot.
+
+    A cursor of another epoch, scope or schema, or from the future, is answered with a snapshot.
+    """
+    held = cursor.read(asked)
+    known = held is not None and held.epoch == here.epoch and held.scope == here.scope
+    since = held.v if held is not None and known and held.v <= here.v else None
+    if since == here.v:
+        fresh = await digests.of(tx, here)
+        return Pulled(cursor.write(here), reset=False, more=False, puts=[], removes=[], digest=fresh)
+    changes = await feed.since(tx, here.scope, since or 0, limit=PAGE)
+    last = changes[-1].v if changes else here.v
+    more = last < here.v
+    gone = [] if since is None else [change for change in changes if change.gone]
+    return Pulled(
+        cursor=cursor.write(cursor.Cursor(here.epoch, here.scope, last)),
+        reset=since is None,
+        more=more,
+        puts=await _puts(tx, keys, [change for change in changes if not change.gone]),
+        removes=[Remove(change.type, change.entity_id) for change in gone],
+        digest=None if more else await digests.of(tx, here),
+    )
+
+
+async def _puts(tx: Tx, keys: Keys, changes: Sequence[feed.Change]) -> list[Put]:
+    """Read the entities as they are now, in the order of their versions."""
+    data: dict[tuple[str, str], manifest.Wire] = {
+        (name, name): make() for name, make in manifest.STANDING_ENTITIES.items()
+    }
+    routes = await manifests.routes(tx, _ids(changes, "route"))
+    data.update({("route", str(line.id)): manifest.route_entity(line) for line in routes})
+    data.update(await _stops(tx, keys, _ids(changes, "stop")))
+    return [
+        Put(change.type, change.entity_id, change.v, data[change.type, change.entity_id])
+        for change in changes
+    ]
+
+
+def _ids(changes: Iterable[feed.Change], type_: str) -> list[UUID]:
+    return [UUID(change.entity_id) for change in changes if change.type == type_]
+
+
+async def _stops(
+    tx: Tx, keys: Keys, ids: Sequence[UUID]
+) -> dict[tuple[str, str], manifest.Wire]:
+    lines = await manifests.stops(tx, ids)
+    parcels = await manifests.parcels(tx, {line.consignment_id for line in lines})
+    entities = {}
+    for line in lines:
+        policy = await segments.policy(tx, line.segment, line.policy_version)
+        if policy is None:
+            raise LookupError(f"segment {line.segment} has no version {line.policy_version}")
+        entities["stop", str(line.id)] = manifest.stop_entity(
+            line, parcels[line.consignment_id], policy, _commitment(keys, line)
+        )
+    return entities
+
+
+def _commitment(keys: Keys, line: manifests.StopLine) -> str | None:
+    if not line.door_issue:
+        return None
+    key = code.door_key(keys.master, line.id, line.door_issue)
+    return token.commitment(line.id, token.door_token(key))

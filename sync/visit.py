@@ -1,0 +1,101 @@
+"""What a mutation does to a stop: the matrix rules, and the ruling is carried out."""
+
+from backend.audit.record import Event, record
+from backend.dispatch.inbox import open_item
+from backend.domain.inbox import InboxKind
+from backend.domain.stop import StopState
+from backend.store.visits import ClosedBy
+from backend.tables.stops import Stop
+from pod import service
+from sync import closing, door
+from sync.case import Answer, Case
+from sync.decide import Known, decide, situation
+from sync.matrix import Outcome, Ruling
+from sync.words import (
+    CodePresented,
+    Corrected,
+    Delivered,
+    EvidenceAdded,
+    Failed,
+    Kind,
+)
+
+
+async def judge(case: Case, stop: Stop, known: Known, closed: ClosedBy | None) -> Answer:
+    """Rule on a mutation about a stop whose row is held, and carry the ruling out."""
+    base = case.mutation.frame.base
+    ruling = decide(case.mutation.kind, base, known)
+    asked = f"{case.mutation.kind} while {situation(base, known)}"
+    answer = await _carry_out(case, stop, ruling, closed)
+    if answer.outcome is Outcome.CONFLICT or (ruling.asks and answer.outcome is Outcome.RECORDED):
+        await _ask(case, stop, InboxKind.CONFLICT, asked)
+    if answer.code == "correction_late":
+        await _ask(case, stop, InboxKind.CORRECTION, "The driver corrects himself after the window")
+    return answer
+
+
+async def _carry_out(
+    case: Case, stop: Stop, ruling: Ruling, closed: ClosedBy | None
+) -> Answer:
+    if ruling.outcome is Outcome.REJECTED:
+        return Answer(Outcome.REJECTED, ruling.code)
+    match case.mutation.body:
+        case Delivered() | Failed() as ending:
+            return await closing.close(case, stop, ruling, ending)
+        case Corrected() as corrected:
+            mends = closed is not None and closed.mutation_id == corrected.corrects
+            return await closing.correct(case, stop, corrected, mends)
+        case CodePresented() as body:
+            return await door.present(case, stop, body)
+        case EvidenceAdded():
+            return await _add_evidence(case, stop, ruling)
+        case _:
+            return await _note(case, stop, ruling)
+
+
+async def _add_evidence(case: Case, stop: Stop, ruling: Ruling) -> Answer:
+    """More proof for an earlier event: name it, then judge the proof again."""
+    if case.heard.id is not None:
+        await service.name_evidence(
+            case.tx,
+            stop.id,
+            case.device.driver_id,
+            case.heard.id,
+            evidence=[item | {"size": item.get("size", 0)} for item in case.evidence],
+        )
+    answer = await _note(case, stop, ruling)
+    await case.tx.flush()
+    verdict = await service.settle(case.tx, case.actor, stop.id, cause=case.cause)
+    findings = tuple(service.findings_to_wire(verdict.findings)) if verdict else ()
+    return Answer(answer.outcome, None, None, stop, answer.entry, findings)
+
+
+async def _note(case: Case, stop: Stop, ruling: Ruling) -> Answer:
+    """Keep the event on the timeline; an arrival moves the stop as well."""
+    change: dict[str, object] = {}
+    if ruling.moves and case.mutation.kind is Kind.STOP_ARRIVED:
+        change = {"state": StopState.ARRIVED.value, "arrived_at": case.when.happened}
+    event = Event(
+        case.mutation.kind.value,
+        Stop,
+        stop.id,
+        change,
+        occurred=case.when.happened,
+        cause=case.cause,
+        evidence=tuple(item["sha256"] for item in case.evidence),
+        witness=case.witness(ruling.outcome),
+    )
+    await record(case.tx, case.actor, event)
+    return Answer(ruling.outcome, ruling.code, None, stop, stop.entry)
+
+
+async def _ask(case: Case, stop: Stop, kind: InboxKind, detail: str) -> None:
+    await open_item(
+        case.tx,
+        kind=kind,
+        subject=f"mutation:{case.heard.id}",
+        detail=detail,
+        stop_id=stop.id,
+        device_id=case.device.id,
+        mutation_id=case.heard.id,
+    )
