@@ -320,14 +320,20 @@ async def door_of(db: Database, stop_id: UUID) -> Door:
 
 
 async def give(
-    db: Database, made: Round, *, by: UUID | None = None, after: float = 0, **given: str
+    db: Database,
+    made: Round,
+    *,
+    by: UUID | None = None,
+    after: float = 0,
+    code: str | None = None,
+    qr: str | None = None,
 ) -> DoorFacts:
     """Give a code or a QR at the premium stop."""
     async with db.begin() as tx:
         stop = await proofs.lock_stop(tx, made.stops["premium"])
         assert stop is not None
         at = moment(tx) + timedelta(hours=after)
-        return await try_door(tx, KEYS, stop, Given(by or new_id(), at, **given))
+        return await try_door(tx, KEYS, stop, Given(by or new_id(), at, code, qr))
 
 
 async def test_right_code_proves_and_is_spent(db: Database) -> None:
