@@ -12,6 +12,8 @@ COMMANDS = {
     "up": ("backend.cli.up:up", "Run everything: database, migrations, API and jobs."),
     "serve": ("backend.cli.up:serve", "Run the API alone."),
     "jobs": ("backend.cli.up:jobs", "Run the timetable alone."),
+    "demo": ("backend.cli.demo:demo", "Run a whole day on made-up data, then serve it."),
+    "drill": ("backend.cli.drill:drill", "Send simulated drivers out on bad roads."),
     "migrate": ("backend.cli.migrate:migrate", "Bring the database up to date."),
     "person": ("backend.cli.person:person", "Add people who may sign in."),
     "backup": ("backend.cli.backup:backup", "Copy database, evidence and keys into one file."),

@@ -4,18 +4,20 @@ What happens at a door is drawn from his own dice; twists are what a story wants
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypedDict
 
 from backend.cli.day.customers import Door
 from backend.cli.day.pictures import photo, signature
-from handset import Fix, Handset, Photo, Strokes
+from handset import Fix, Handset, Photo, Strokes, Unreachable
 from handset.manifest import Stop
 from handset.wire import Body, Json
 
 FAILED_SHARE = 0.06
+_STUBBORN = 20
 
 
 class Twist(StrEnum):
@@ -29,6 +31,7 @@ class Twist(StrEnum):
     CORRECTED = "corrected"  # first a failure, then mended into a delivery
     MALFORMED = "malformed"  # a buggy app first sends nonsense
     FAILED = "failed"
+    PLAIN = "plain"  # nothing unusual, and no bad luck either
 
 
 class _Proof(TypedDict, total=False):
@@ -62,10 +65,10 @@ class Driver:
 
     async def morning(self) -> None:
         """At the depot, with a network: the manifest, the load, the start."""
-        await self.handset.sync()
+        await self._insist(self.handset.sync)
         for route in self.handset.routes():
             self.handset.start_route(route.id, odometer_km=10_000 + self.seed)
-        await self.handset.sync()
+        await self._insist(self.handset.sync)
 
     async def drive(self) -> None:
         """Every stop in order; an offline driver says nothing until evening."""
@@ -74,12 +77,27 @@ class Driver:
                 continue
             self.visit(stop)
             if not self.offline and self.visited % self.sync_every == 0:
-                await self.report()
+                await self._in_passing()
 
-    async def report(self) -> None:
+    async def _in_passing(self) -> None:
+        """Report if the network allows; if not, the next door is as good a place."""
+        with suppress(Unreachable):
+            await self._report()
+
+    async def _report(self) -> None:
         """Tell the server, then bring up what proves it."""
         await self.handset.sync()
         await self.handset.upload(skip=self.never_sent)
+
+    async def _insist(self, call: Callable[[], Awaitable[object]]) -> None:
+        """Stand at the depot's door until it has worked."""
+        for _ in range(_STUBBORN - 1):
+            try:
+                await call()
+            except Unreachable:
+                continue
+            return
+        await call()
 
     async def evening(self) -> None:
         """Back at the depot: late photos, the end of the route, everything told."""
@@ -88,8 +106,8 @@ class Driver:
         self.later.clear()
         for route in self.handset.routes():
             self.handset.finish_route(route.id, odometer_km=10_060 + self.seed)
-        await self.report()
-        await self.handset.sync()
+        await self._insist(self._report)
+        await self._insist(self.handset.sync)
 
     def visit(self, stop: Stop) -> None:
         """One door."""

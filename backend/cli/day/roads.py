@@ -22,6 +22,9 @@ class Faults:
     longest_delay_s: float = 0.2
 
 
+NO_FAULTS = Faults()
+
+
 class BadRoad(httpx.AsyncBaseTransport):
     """Does to requests what radio does; enrolment is spared, since its code works once."""
 

@@ -1,0 +1,111 @@
+"""`demo`: a whole day on made-up data, through the real processes, over real HTTP."""
+
+import asyncio
+import shutil
+import time
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from backend.cli.day.home import empty, free_port, set_environment_aside
+from backend.cli.day.ledger import Outcome
+from backend.cli.day.people import Login
+from backend.cli.day.story import Day, live
+from backend.cli.ending import end_on_signals, until_signal
+from backend.cli.ground import data_option, installation, json_option, settings_for
+from backend.cli.tell import Teller
+from backend.settings import Settings
+
+
+class DayWentWrong(click.ClickException):
+    """The day ended with something lost, unexplained or unverifiable."""
+
+
+@click.command()
+@click.option("--exit", "then_exit", is_flag=True, help="End after the day instead of serving.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8080, show_default=True, help="Any free one if it is taken.")
+@data_option
+@json_option
+def demo(then_exit: bool, host: str, port: int, data: Path | None, as_json: bool) -> None:
+    """Run a whole day on made-up data, then serve it until Ctrl-C."""
+    tell = Teller(machine=as_json)
+    end_on_signals()
+    set_environment_aside()
+    home = settings_for(data).data / "demo"
+    empty(home, tell)
+    with installation(settings_for(home), tell) as settings:
+        failure: list[DayWentWrong] = []
+        asyncio.run(until_signal(_demo(settings, host, port, tell, failure, then_exit=then_exit)))
+    tell.done()
+    if failure:
+        raise failure[0]
+
+
+async def _demo(
+    settings: Settings,
+    host: str,
+    port: int,
+    tell: Teller,
+    failure: list[DayWentWrong],
+    *,
+    then_exit: bool,
+) -> None:
+    from backend.cli.system import run
+
+    async with run(settings, host, free_port(host, 0 if then_exit else port), tell) as system:
+        outcome = await run_day(system.url, settings, tell)
+        if not outcome.is_good:
+            failure.append(DayWentWrong(_trouble(outcome)))
+        if not then_exit and not failure:
+            await system.family.first_end()
+
+
+async def run_day(url: str, settings: Settings, tell: Teller) -> Outcome:
+    """Live a day on a running, empty installation and tell how it went."""
+    started = time.monotonic()
+    folder = settings.data / "phones"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    day = Day(url, settings, folder, tell)
+    outcome = await live(day)
+    seconds = time.monotonic() - started
+    facts = {**outcome.facts(), "seconds": round(seconds, 1), "url": url}
+    tell.result(_words(outcome, day, seconds), facts)
+    return outcome
+
+
+def _trouble(outcome: Outcome) -> str:
+    return (
+        f"the day did not come out clean: audit {outcome.audit}, "
+        f"{outcome.without_fate} consignments without a fate, {outcome.unsaid} acts unsaid"
+    )
+
+
+def _words(outcome: Outcome, day: Day, seconds: float) -> str:
+    """The summary for people: one table, then where to look and how to get in."""
+    rows = {
+        "consignments": f"{outcome.consignments}  ({_list(outcome.fates)})",
+        "routes": f"{outcome.routes}",
+        "stops": _list(outcome.stops),
+        "proofs": _list(outcome.proofs),
+        "mutations": _list(outcome.mutations),
+        "evidence": f"{outcome.evidence_bytes:,} bytes",
+        "log": f"{outcome.entries_sealed:,} entries sealed; audit {outcome.audit}",
+    }
+    table = "\n".join(f"  {name:<13}{text}" for name, text in rows.items())
+    logins = "\n".join(_login(login) for login in day.logins.values())
+    return (
+        f"\nA day in {seconds:.0f} s:\n{table}\n\n"
+        f"Look at it at {day.url}/console\n{logins}\n"
+        f"  bundle       {day.folder / 'bundle.zip'}\n"
+    )
+
+
+def _login(login: Login) -> str:
+    return f"  {login.role.value:<13}{login.email}  {login.password}"
+
+
+def _list(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.most_common())
