@@ -16,6 +16,7 @@ COMMANDS = {
     "drill": ("backend.cli.drill:drill", "Send simulated drivers out on bad roads."),
     "migrate": ("backend.cli.migrate:migrate", "Bring the database up to date."),
     "person": ("backend.cli.person:person", "Add people who may sign in."),
+    "audit": ("backend.cli.audit:audit", "Verify, export and seal the audit log."),
     "backup": ("backend.cli.backup:backup", "Copy database, evidence and keys into one file."),
     "restore": ("backend.cli.restore:restore", "Bring a backup back to life."),
 }
