@@ -5,12 +5,22 @@ from litestar import Router
 
 def router() -> Router:
     """Return everything under ``/console/v1``; each topic is a controller of its own."""
+    from web.console.devices import DevicesController
+    from web.console.inbox import InboxController
+    from web.console.overrides import OverrideController
     from web.console.sign_in import SignInController
+    from web.console.timeline import TimelineController
+    from web.console.watch import WatchController
 
     return Router(
         "/console/v1",
         route_handlers=[
+            DevicesController,
+            InboxController,
+            OverrideController,
             SignInController,
+            TimelineController,
+            WatchController,
         ],
         tags=["console"],
     )
