@@ -21,6 +21,7 @@ from backend.store.database import Database
 from backend.wire.compress import Compress
 from backend.wire.problem import exception_handlers
 from backend.wire.request_id import stamp
+from backend.wire.schema import SchemaPage
 from pod.inspector import Inspector
 
 Life = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -60,7 +61,9 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Litestar:
         middleware=[Compress()],
         before_send=[stamp],
         lifespan=[_life(database, blobs, inspector)],
-        openapi_config=OpenAPIConfig(title="Doorstep", version=__version__, render_plugins=[]),
+        openapi_config=OpenAPIConfig(
+            title="Doorstep", version=__version__, render_plugins=[SchemaPage()]
+        ),
         logging_config=None,
     )
 

@@ -7,6 +7,7 @@ process, stored under their hash, and entered in the log; only then do they coun
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
+from uuid import UUID
 
 from backend.audit.record import Event, record
 from backend.blobs import Blobs, Part, Staging, UploadTakenOver, is_sha256
@@ -23,6 +24,7 @@ from driver_api.announcement import EvidenceTooLarge
 from driver_api.tus import Checksum, ChecksumMismatch
 from pod.evidence import PhotoFacts, SignatureFacts
 from pod.inspector import Inspector
+from pod.service import settle
 
 MOST_UNFINISHED = 1000
 _PIECE = 256 * 1024
@@ -219,6 +221,7 @@ class Uploads:
             await store.note_progress(
                 tx, device.id, upload.sha256, state="corrupt", offset=0, now=moment(tx)
             )
+            await _settle(tx, device, await store.stops_naming(tx, device.driver_id, upload.sha256))
 
 
 async def _enter(
@@ -249,6 +252,14 @@ async def _enter(
         create=True,
     )
     await record(tx, device.actor, event)
+    await tx.flush()
+    await _settle(tx, device, stops)
+
+
+async def _settle(tx: Tx, device: CallingDevice, stops: list[UUID]) -> None:
+    """Judge the proofs that name these bytes again."""
+    for stop_id in stops:
+        await settle(tx, device.actor, stop_id)
 
 
 async def _write(

@@ -2,8 +2,9 @@
 
 from sqlalchemy import exc as sql
 
-# Connection, rollback for serialization or deadlock, resources, lock timeout, operator's hand.
-_PASSING = ("08", "40", "53", "55", "57")
+# Connection, sign-in at the database, no such database, rollback for serialization or deadlock,
+# resources, lock timeout, the operator's hand.
+_PASSING = ("08", "28", "3D", "40", "53", "55", "57")
 _DATA = "22"
 
 
@@ -11,19 +12,18 @@ def will_pass(error: BaseException) -> bool:
     """Tell whether sending the same request again later may well succeed."""
     if isinstance(error, sql.TimeoutError | sql.OperationalError | sql.InterfaceError):
         return True
-    if isinstance(error, sql.DBAPIError):
-        return error.connection_invalidated or sqlstate(error).startswith(_PASSING)
-    # asyncpg lets the socket's own errors through: refused, missing, timed out.
-    return isinstance(error, OSError)
+    if isinstance(error, sql.DBAPIError) and error.connection_invalidated:
+        return True
+    # While connecting, asyncpg lets its own errors and the socket's through.
+    return sqlstate(error).startswith(_PASSING) or isinstance(error, OSError)
 
 
 def is_refused_value(error: BaseException) -> bool:
     """Tell whether the database refused a value (NUL in text, a number out of range)."""
-    if isinstance(error, sql.DataError):
-        return True
-    return isinstance(error, sql.DBAPIError) and sqlstate(error).startswith(_DATA)
+    return isinstance(error, sql.DataError) or sqlstate(error).startswith(_DATA)
 
 
-def sqlstate(error: sql.DBAPIError) -> str:
+def sqlstate(error: BaseException) -> str:
     """Return the five characters the database gave for the fault, or nothing."""
-    return str(getattr(error.orig, "sqlstate", None) or "")
+    told = getattr(error, "orig", error)
+    return str(getattr(told, "sqlstate", None) or "")
