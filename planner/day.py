@@ -11,7 +11,6 @@ from math import ceil
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from backend.domain.consignment import ConsignmentState
 from backend.domain.geo import LatLon
 from backend.domain.segment import Segment
 from backend.store.planning import CrewFacts, DepotFacts, Engagement, Goods, Pinned
@@ -79,7 +78,7 @@ def compile_day(
     pin_of = _pins(pins, {shift.id for shift in shifts})
     hopeless = tuple(left for each in goods if (left := _hopeless(each, segments)) is not None)
     out = {left.visit for left in hopeless}
-    due = [each for each in goods if str(each.id) not in out and not _settled(each, segments)]
+    due = [each for each in goods if str(each.id) not in out]
     visits = tuple(_visit(each, segments[each.segment], origin, pin_of) for each in due)
     return Day(
         Problem(origin, Depot(depot.code, place), shifts, visits),
@@ -92,16 +91,17 @@ def compile_day(
 
 
 def attempts_spent(goods: Goods, segments: Mapping[str, Segment]) -> bool:
-    """Tell whether every visit that the segment allows has failed."""
-    return goods.failed >= segments[goods.segment].policy.attempts.max
+    """Tell whether it had every visit that its segment allows."""
+    return goods.attempts >= segments[goods.segment].policy.attempts.max
 
 
-def promised_window(
+def window_to_tell(
     goods: Goods, segment: Segment, eta: dt.datetime, shift_start: dt.datetime
 ) -> tuple[dt.datetime, dt.datetime]:
-    """Return the window to tell: the promised one, else the segment's width around the ETA."""
-    if goods.window_start is not None and goods.window_end is not None and goods.failed == 0:
-        return goods.window_start, goods.window_end
+    """Return what to tell: the promised window, else one of the segment's width around the ETA."""
+    start, end = goods.window_start, goods.window_end
+    if start is not None and end is not None and end >= eta:
+        return start, end
     width = dt.timedelta(minutes=segment.policy.promise.window_min)
     starts = _on_grid(max(eta - width / 2, min(shift_start, eta)))
     return starts, starts + max(width, PROMISE_GRID)
@@ -112,17 +112,11 @@ def _on_grid(moment: dt.datetime) -> dt.datetime:
     return midnight + (moment - midnight) // PROMISE_GRID * PROMISE_GRID
 
 
-def _settled(goods: Goods, segments: Mapping[str, Segment]) -> bool:
-    return goods.state == ConsignmentState.FAILED and attempts_spent(goods, segments)
-
-
 def _hopeless(goods: Goods, segments: Mapping[str, Segment]) -> LeftOut | None:
-    if _settled(goods, segments):
-        return None  # its fate is known; there is nothing to explain
     if goods.lat is None or goods.lon is None:
         return LeftOut(str(goods.id), Reason.NO_LOCATION, "the address has no location yet")
     if attempts_spent(goods, segments):
-        detail = f"{goods.failed} visits failed, which is all its segment allows"
+        detail = f"it had {goods.attempts} visits, which is all its segment allows"
         return LeftOut(str(goods.id), Reason.ATTEMPTS_SPENT, detail)
     return None
 
@@ -145,8 +139,8 @@ def _visit(goods: Goods, segment: Segment, origin: dt.datetime, pins: Mapping[st
 
 
 def _window(goods: Goods, origin: dt.datetime) -> Window:
-    """Return the promised window; a new attempt and an unpromised visit may come at any time."""
-    if goods.window_start is None or goods.window_end is None or goods.failed:
+    """Return the promised window; without one, or with one of a past day, any time will do."""
+    if goods.window_start is None or goods.window_end is None or goods.window_end < origin:
         return Window(0, 2 * 86_400)
     return Window(_seconds(goods.window_start, origin), _seconds(goods.window_end, origin))
 

@@ -5,7 +5,7 @@ makes the plan stale: then nothing is written, and the day is planned again.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,13 +15,13 @@ from backend.domain.people import SYSTEM
 from backend.domain.route import PlanState, RouteState
 from backend.domain.stop import ProofState, StopState
 from backend.ids import new_id
-from backend.store import planning, plans
+from backend.store import dispatch, plans
 from backend.store.database import Tx, moment
 from backend.tables.consignments import Consignment
 from backend.tables.plans import Plan, Route
 from backend.tables.stops import Stop
 from planner.answer import DayPlan, LeftOut, PlannedRoute, PlannedVisit
-from planner.day import Day, promised_window
+from planner.day import Day, window_to_tell
 
 
 class DayChanged(Exception):
@@ -60,10 +60,14 @@ async def publish(tx: Tx, plan: Plan, day: Day, answer: DayPlan) -> None:
         old.superseded = True
 
 
-async def _withdraw(tx: Tx, news: Publication, replaced: Iterable[Plan]) -> list[Stop]:
+async def _withdraw(tx: Tx, news: Publication, replaced: Sequence[Plan]) -> list[Stop]:
     """Take back routes and stops that no driver has seen."""
-    routes = await plans.routes_of(tx, [old.id for old in replaced])
-    stops = await plans.stops_of(tx, [route.id for route in routes])
+    routes: list[Route] = []
+    stops: list[Stop] = []
+    if replaced:
+        ids = [id_ for old in replaced for id_ in await dispatch.route_ids(tx, old.id)]
+        stops = list(await dispatch.lock_stops(tx, ids))
+        routes = list(await dispatch.lock_routes(tx, ids))
     for route in routes:
         gone = {"state": RouteState.SUPERSEDED.value}
         await record(tx, SYSTEM, Event("route.superseded", Route, route.id, gone, cause=news.cause))
@@ -71,14 +75,13 @@ async def _withdraw(tx: Tx, news: Publication, replaced: Iterable[Plan]) -> list
         if stop.state == StopState.PLANNED:
             gone = {"state": StopState.CANCELLED.value}
             await record(tx, SYSTEM, Event("stop.cancelled", Stop, stop.id, gone, cause=news.cause))
-    return list(stops)
+    return stops
 
 
 async def _locked(tx: Tx, day: Day, stops: Iterable[Stop]) -> dict[str, Consignment]:
     """Lock the consignments of the day; all must still be what the plan was made of."""
-    known = {stop.consignment_id for stop in stops if stop.state == StopState.CANCELLED}
-    ids = {each.id for each in day.goods.values()} | known
-    rows = {str(row.id): row for row in await planning.lock_consignments(tx, ids)}
+    ids = {each.id for each in day.goods.values()} | {stop.consignment_id for stop in stops}
+    rows = {str(id_): row for id_, row in (await dispatch.lock_consignments(tx, ids)).items()}
     for id_, each in day.goods.items():
         if rows[id_].version != each.version:
             raise DayChanged
@@ -111,14 +114,14 @@ def _stop(
     day = news.day
     goods, crew = day.goods[planned.visit], day.crews[route.shift]
     segment, eta = day.segments[goods.segment], day.problem.moment(planned.begins_s)
-    window_start, window_end = promised_window(goods, segment, eta, crew.starts_at)
+    window_start, window_end = window_to_tell(goods, segment, eta, crew.starts_at)
     return {
         "route_id": route_id,
         "consignment_id": goods.id,
         "sequence": sequence,
         "state": StopState.PLANNED.value,
         "proof": ProofState.NONE.value,
-        "attempt": goods.failed + 1,
+        "attempt": goods.attempts + 1,
         "segment": segment.code,
         "policy_version": segment.version,
         "priority": segment.policy.priority,

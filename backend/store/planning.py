@@ -1,7 +1,7 @@
 """What a depot's day consists of: the consignments to visit, the shifts to visit them with."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -43,7 +43,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    """A consignment as the planner sees it; ``failed`` counts its failed visits."""
+    """A consignment as the planner sees it; ``attempts`` counts the visits it had."""
 
     id: UUID
     version: int
@@ -54,7 +54,7 @@ class Goods:
     lon: float | None
     window_start: dt.datetime | None
     window_end: dt.datetime | None
-    failed: int
+    attempts: int
     contents: Contents
 
 
@@ -101,8 +101,8 @@ async def depot(tx: Tx, depot_id: UUID) -> DepotFacts:
 async def goods(tx: Tx, depot_id: UUID, date: dt.date) -> list[Goods]:
     """Return whom a depot's day is to visit, or to explain.
 
-    These are the day's own consignments, and from earlier days those whose visit failed or whom a
-    released plan left over. Who is on a released route, or has a final fate, is not among them.
+    These are the day's own consignments, and from earlier days those that were tried already or
+    that a released plan left over; nobody who is on a released route or has a final fate.
     """
     query = (
         select(
@@ -115,37 +115,35 @@ async def goods(tx: Tx, depot_id: UUID, date: dt.date) -> list[Goods]:
             col(Consignment.lon),
             col(Consignment.window_start),
             col(Consignment.window_end),
+            col(Consignment.attempts),
         )
         .where(
             col(Consignment.depot_id) == depot_id,
             or_(
-                col(Consignment.service_date) == date,
-                and_(col(Consignment.service_date) < date, or_(_failed_once(), _left_over())),
-            ),
-            or_(
-                col(Consignment.state).in_(_UNPLANNED),
+                and_(col(Consignment.service_date) == date, _unplanned(depot_id, date)),
                 and_(
-                    col(Consignment.state) == ConsignmentState.PLANNED,
-                    _replaceable(depot_id, date),
+                    col(Consignment.service_date) < date,
+                    col(Consignment.state) == ConsignmentState.READY,
+                    or_(col(Consignment.attempts) > 0, _left_over()),
                 ),
             ),
         )
         .order_by(col(Consignment.id))
     )
     rows = (await tx.execute(query)).all()
-    ids = [row[0] for row in rows]
-    failed, contents = await _failures(tx, ids), await _contents(tx, ids)
-    return [Goods(*row, failed.get(row[0], 0), contents.get(row[0], Contents())) for row in rows]
+    contents = await _contents(tx, [row[0] for row in rows])
+    return [Goods(*row, contents.get(row[0], Contents())) for row in rows]
 
 
-_UNPLANNED = (ConsignmentState.READY, ConsignmentState.NEEDS_ATTENTION, ConsignmentState.FAILED)
-
-
-def _failed_once() -> ColumnElement[bool]:
-    return (
-        select(col(Stop.id))
-        .where(col(Stop.consignment_id) == col(Consignment.id), col(Stop.state) == StopState.FAILED)
-        .exists()
+def _unplanned(depot_id: UUID, date: dt.date) -> ColumnElement[bool]:
+    """It has no visit yet, or one on a plan of this day that nobody released."""
+    waiting = (ConsignmentState.READY, ConsignmentState.NEEDS_ATTENTION)
+    on_paper = _planned_stops(col(Stop.id), depot_id, date).where(
+        col(Stop.consignment_id) == col(Consignment.id)
+    )
+    return or_(
+        col(Consignment.state).in_(waiting),
+        and_(col(Consignment.state) == ConsignmentState.PLANNED, on_paper.exists()),
     )
 
 
@@ -158,15 +156,6 @@ def _left_over() -> ColumnElement[bool]:
             col(Plan.date) == col(Consignment.service_date),
             col(Plan.released_at).is_not(None),
         )
-        .exists()
-    )
-
-
-def _replaceable(depot_id: UUID, date: dt.date) -> ColumnElement[bool]:
-    """It stands on a plan of this day that nobody released."""
-    return (
-        _planned_stops(col(Stop.id), depot_id, date)
-        .where(col(Stop.consignment_id) == col(Consignment.id))
         .exists()
     )
 
@@ -186,15 +175,6 @@ def _planned_stops(
             col(Plan.released_at).is_(None),
         )
     )
-
-
-async def _failures(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, int]:
-    query = (
-        select(col(Stop.consignment_id), func.count())
-        .where(col(Stop.consignment_id).in_(ids), col(Stop.state) == StopState.FAILED)
-        .group_by(col(Stop.consignment_id))
-    )
-    return {row[0]: row[1] for row in await tx.execute(query)}
 
 
 async def _contents(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, Contents]:
@@ -272,9 +252,3 @@ async def engagements(tx: Tx, depot_id: UUID, date: dt.date) -> list[Engagement]
         for shift_id, eta, service_s, lat, lon in await tx.execute(query)
         if lat is not None and lon is not None
     ]
-
-
-async def lock_consignments(tx: Tx, ids: Iterable[UUID]) -> Sequence[Consignment]:
-    """Lock and return consignments, by id."""
-    query = select(Consignment).where(col(Consignment.id).in_(list(ids)))
-    return (await tx.scalars(query.order_by(col(Consignment.id)).with_for_update())).all()

@@ -12,8 +12,7 @@ from sqlmodel import col
 
 from backend.domain.route import PlanState
 from backend.store.database import Tx, moment
-from backend.tables.plans import Plan, Route
-from backend.tables.stops import Stop
+from backend.tables.plans import Plan
 
 LEASE = dt.timedelta(seconds=15)
 _ONE_CLAIM_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('plan.claim'))")
@@ -110,15 +109,3 @@ async def replaceable(tx: Tx, depot_id: UUID, date: dt.date) -> Sequence[Plan]:
         .with_for_update()
     )
     return (await tx.scalars(query)).all()
-
-
-async def routes_of(tx: Tx, plan_ids: Sequence[UUID]) -> Sequence[Route]:
-    """Lock and return the routes of these plans."""
-    query = select(Route).where(col(Route.plan_id).in_(plan_ids)).order_by(col(Route.id))
-    return (await tx.scalars(query.with_for_update())).all()
-
-
-async def stops_of(tx: Tx, route_ids: Sequence[UUID]) -> Sequence[Stop]:
-    """Lock and return the stops of these routes, by id."""
-    query = select(Stop).where(col(Stop.route_id).in_(route_ids)).order_by(col(Stop.id))
-    return (await tx.scalars(query.with_for_update())).all()

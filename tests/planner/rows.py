@@ -43,7 +43,7 @@ async def segment(tx: Tx, code: str, *, priority: int = 50, attempts: int = 2) -
         "promise": {"window_min": 120},
         "service": {"buffer_s": 60},
         "geofence_m": 100,
-        "attempts": {"max": attempts, "fallback": "return"},
+        "attempts": {"max": attempts, "fallback": "locker"},
         "proof": [],
         "late_evidence_h": 4,
         "undo_s": 60,

@@ -12,6 +12,8 @@ from sqlmodel import col
 
 from backend.audit.guard import stand_guard
 from backend.audit.record import Event, record
+from backend.dispatch.attempts import follow_stop
+from backend.dispatch.release import release_plan
 from backend.domain.people import SYSTEM
 from backend.store.database import Database
 from backend.tables.audit import AuditEntry
@@ -57,12 +59,6 @@ async def stops(db: Database, state: str | None = None) -> Sequence[Stop]:
     async with db.snapshot() as tx:
         found = await tx.scalars(query if state is None else query.where(col(Stop.state) == state))
         return found.all()
-
-
-async def set_state(db: Database, table: type[Stop] | type[Route], id_: UUID, state: str) -> None:
-    """Move a row as another part of Doorstep would."""
-    async with db.begin() as tx:
-        await record(tx, SYSTEM, Event("test.moved", table, id_, {"state": state}))
 
 
 async def test_a_day_becomes_routes_and_every_consignment_gets_a_fate(
@@ -126,9 +122,8 @@ async def test_released_stops_stay_and_their_crew_is_busy(fresh_db: Database, de
             await record(
                 tx, SYSTEM, Event("shift.moved", Shift, other, {"date": DAY - dt.timedelta(days=1)})
             )
-    await planned(fresh_db, depot.depot)
-    (out,) = await stops(fresh_db)
-    await _release(fresh_db, out)
+    await _release(fresh_db, await planned(fresh_db, depot.depot))
+    (out,) = await stops(fresh_db, "released")
     async with fresh_db.begin() as tx:
         await consignment(tx, depot.depot, "B", north_m=3000)
     again = await planned(fresh_db, depot.depot)
@@ -139,41 +134,36 @@ async def test_released_stops_stay_and_their_crew_is_busy(fresh_db: Database, de
     assert later.eta >= out.eta + dt.timedelta(seconds=out.service_s)
 
 
-async def _release(db: Database, stop: Stop) -> None:
-    """Put a stop and its route out, as a release does."""
-    await set_state(db, Stop, stop.id, "released")
-    await set_state(db, Route, stop.route_id, "released")
+async def _release(db: Database, plan: Plan) -> None:
+    """Put a plan's routes on the road."""
     async with db.begin() as tx:
-        event = Event(
-            "consignment.released", Consignment, stop.consignment_id, {"state": "released"}
-        )
-        await record(tx, SYSTEM, event)
-        route = await tx.get_one(Route, stop.route_id)
-        plan = await tx.get_one(Plan, route.plan_id)
-        plan.released_at = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
+        await release_plan(tx, SYSTEM, plan.id)
+
+
+async def _fail(db: Database, stop_id: UUID) -> None:
+    """Let a visit fail, with what follows for its consignment."""
+    async with db.begin() as tx:
+        event = Event("stop.failed", Stop, stop_id, {"state": "failed"})
+        stop = await record(tx, SYSTEM, event)
+        assert isinstance(stop, Stop)
+        await follow_stop(tx, SYSTEM, stop)
 
 
 async def test_a_failed_visit_is_planned_again_as_the_next_attempt(
     fresh_db: Database, depot: Base
 ) -> None:
-    """The consignment gets a new stop, attempt 2, on a later day; after the last there is none."""
+    """The consignment gets a new stop, attempt 2, on the next day; after the last there is none."""
     async with fresh_db.begin() as tx:
         await consignment(tx, depot.depot, "A")
-        for days in (1, 2):
-            await crew(tx, depot.depot, date=DAY + dt.timedelta(days=days))
+        await crew(tx, depot.depot, date=DAY + dt.timedelta(days=1))
     for attempt, day in ((1, DAY), (2, DAY + dt.timedelta(days=1))):
         plan = await planned(fresh_db, depot.depot, day)
         assert plan.assigned == 1
         (stop,) = await stops(fresh_db, "planned")
         assert stop.attempt == attempt
-        await _release(fresh_db, stop)
-        await set_state(fresh_db, Stop, stop.id, "failed")
-        async with fresh_db.begin() as tx:
-            ready = Event(
-                "consignment.readied", Consignment, stop.consignment_id, {"state": "ready"}
-            )
-            await record(tx, SYSTEM, ready)
-    last = await planned(fresh_db, depot.depot, DAY + dt.timedelta(days=2))
+        await _release(fresh_db, plan)
+        await _fail(fresh_db, stop.id)
+    last = await planned(fresh_db, depot.depot, DAY + dt.timedelta(days=1))
     assert [left["reason"] for left in last.unassigned] == ["attempts_spent"]
 
 
