@@ -155,7 +155,7 @@ async def settle(
     if stop is None or stop.proof in (ProofState.WAIVED, ProofState.ACCEPTED):
         return None
     told = await store.closing_event(tx, stop)
-    claim = _claim_about(stop, told)
+    claim = claim_about(stop, told)
     if claim is None:
         return None
     version = (told.policy_version if told else None) or stop.policy_version
@@ -196,7 +196,7 @@ def findings_to_wire(findings: Sequence[Finding]) -> list[dict[str, str]]:
     return [{"code": f.code, "severity": f.severity.value, "detail": f.detail} for f in findings]
 
 
-def _claim_about(stop: Stop, told: store.Told | None) -> Claim | None:
+def claim_about(stop: Stop, told: store.Told | None) -> Claim | None:
     """Return what is claimed of a closed stop; an override claims it through the row alone."""
     claim = claim_of(told.kind, told.body, told.fix) if told else None
     if claim is not None:

@@ -1,6 +1,6 @@
 """Queries behind a verdict: what was told and shown at a stop, and what is still due."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,11 +10,12 @@ from sqlalchemy import and_, distinct, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
-from backend.domain.stop import ProofState
+from backend.domain.stop import ProofState, StopState
 from backend.store.database import Tx
 from backend.tables.consignments import Consignment
 from backend.tables.devices import Device
 from backend.tables.evidence import Evidence, EvidenceRef, EvidenceUpload
+from backend.tables.plans import Route
 from backend.tables.stops import Stop, StopEvent
 
 
@@ -154,6 +155,33 @@ async def named(tx: Tx, stop_id: UUID) -> list[Named]:
         .order_by(col(EvidenceRef.sha256), col(EvidenceRef.kind))
     )
     return [Named(*row) for row in await tx.execute(query)]
+
+
+async def closed_between(
+    tx: Tx,
+    segment: str,
+    start: datetime,
+    end: datetime,
+    *,
+    depots: Collection[UUID] | None,
+    limit: int,
+) -> list[Stop]:
+    """Return a segment's visits that ended in a period, oldest first; ``depots`` None for all."""
+    query = (
+        select(Stop)
+        .where(
+            col(Stop.segment) == segment,
+            col(Stop.state).in_([StopState.DELIVERED, StopState.FAILED]),
+            col(Stop.closed_at) >= start,
+            col(Stop.closed_at) < end,
+        )
+        .order_by(col(Stop.closed_at), col(Stop.id))
+        .limit(limit)
+    )
+    if depots is not None:
+        within = select(col(Route.id)).where(col(Route.depot_id).in_(depots))
+        query = query.where(col(Stop.route_id).in_(within))
+    return list(await tx.scalars(query))
 
 
 async def overdue(tx: Tx, now: datetime, *, limit: int) -> list[UUID]:

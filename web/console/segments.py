@@ -20,9 +20,9 @@ from backend.wire.json import InputInvalid, read_json
 from pod.door import issue_door
 from pod.service import findings_to_wire
 from pod.simulate import Sample, simulate
-from web.console.overrides import must_see_stop
 from web.paging import Page
 from web.paths import the_id
+from web.scope import must_see_stop
 
 
 class SegmentOut(msgspec.Struct, frozen=True):
@@ -96,7 +96,7 @@ class SegmentController(Controller):
         async with db.snapshot() as tx:
             if code not in await store.current(tx, [code]):
                 raise segments.SegmentNotFound
-            done = await simulate(tx, code, policy, start, end)
+            done = await simulate(tx, code, policy, start, end, depots=person.scope)
         return SimulationOut(
             done.judged,
             done.states.get("refused", 0),
