@@ -8,6 +8,7 @@ def router() -> Router:
     from web.console.devices import DevicesController
     from web.console.inbox import InboxController
     from web.console.overrides import OverrideController
+    from web.console.segments import SegmentController
     from web.console.sign_in import SignInController
     from web.console.timeline import TimelineController
     from web.console.watch import WatchController
@@ -18,6 +19,7 @@ def router() -> Router:
             DevicesController,
             InboxController,
             OverrideController,
+            SegmentController,
             SignInController,
             TimelineController,
             WatchController,
