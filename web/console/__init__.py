@@ -9,6 +9,14 @@ def router() -> Router:
     from web.console.inbox import InboxController
     from web.console.overrides import OverrideController
     from web.console.segments import SegmentController
+    from web.console.consignments import ConsignmentController
+    from web.console.fleet import (
+        DepotController,
+        DriverController,
+        ShiftController,
+        VehicleController,
+    )
+    from web.console.imports import ImportController
     from web.console.sign_in import SignInController
     from web.console.timeline import TimelineController
     from web.console.watch import WatchController
@@ -21,6 +29,12 @@ def router() -> Router:
             OverrideController,
             SegmentController,
             SignInController,
+            ImportController,
+            ConsignmentController,
+            DepotController,
+            VehicleController,
+            DriverController,
+            ShiftController,
             TimelineController,
             WatchController,
         ],
