@@ -12,6 +12,8 @@ def routers() -> list[Router]:
     from driver_api.have import HaveController
     from driver_api.health import HealthController
     from driver_api.positions import PositionController
+    from driver_api.sync import sync_call
+    from sync.pull import Digests
 
     handset = Router(
         "/driver/v1",
@@ -21,10 +23,12 @@ def routers() -> list[Router]:
             PositionController,
             EventController,
             HaveController,
+            sync_call,
         ],
         dependencies={
             "uploads": Provide(uploads),
             "nudges": Provide(nudges, use_cache=True),
+            "digests": Provide(Digests, sync_to_thread=False, use_cache=True),
         },
         tags=["driver"],
     )

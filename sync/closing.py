@@ -72,7 +72,7 @@ async def _name_evidence(case: Case, stop: Stop, ending: Ending) -> None:
             stop.id,
             case.device.driver_id,
             case.heard.id,
-            evidence=[item | {"size": item.get("size", 0)} for item in case.evidence],
+            evidence=case.evidence,
             body=wire(ending),
         )
 

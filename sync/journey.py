@@ -4,6 +4,7 @@ from uuid import UUID
 
 from backend.audit.record import Event, record
 from backend.domain.route import RouteState
+from backend.domain.stop import StopState
 from backend.store import visits
 from backend.tables.plans import Route
 from backend.tables.stops import Stop
@@ -62,4 +63,5 @@ async def _resequence(case: Case, route: Route, wished: list[UUID]) -> Answer:
 
 
 def _is_open(stop: Stop, case: Case) -> bool:
-    return stop.closed_at is None and stop.manifest_driver_id == case.device.driver_id
+    mine = stop.manifest_driver_id == case.device.driver_id
+    return mine and not StopState(stop.state).is_final

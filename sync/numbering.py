@@ -53,9 +53,9 @@ class Memory:
 class Numbering:
     """Walks a device's numbers through a batch; what is taken in on the way is remembered."""
 
-    def __init__(self, acked_n: int, memory: Memory) -> None:
+    def __init__(self, acked_n: int, memory: Memory, *, gapped: bool = False) -> None:
         self.acked_n = acked_n
-        self.gapped = False
+        self.gapped = gapped
         self._memory = memory
 
     @property

@@ -61,7 +61,7 @@ async def _add_evidence(case: Case, stop: Stop, ruling: Ruling) -> Answer:
             stop.id,
             case.device.driver_id,
             case.heard.id,
-            evidence=[item | {"size": item.get("size", 0)} for item in case.evidence],
+            evidence=case.evidence,
         )
     answer = await _note(case, stop, ruling)
     await case.tx.flush()

@@ -67,3 +67,21 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+
+
+@asynccontextmanager
+async def savepoint(tx: Tx) -> AsyncIterator[None]:
+    """Undo everything in the block, what it touched and recorded included, if the block fails.
+
+    Rows changed in a block that failed must be read again before they are used.
+    """
+    before = {name: dict(cast("dict[object, object]", tx.info.get(name, {}))) for name in _UNDONE}
+    try:
+        async with tx.begin_nested():
+            yield
+    except BaseException:
+        tx.info.update(before)
+        raise
+
+
+_UNDONE = ("touched", "recorded")

@@ -1,0 +1,220 @@
+"""A chunk of a batch, taken in within one transaction: numbers, judgement, answers.
+
+Each new mutation is judged in a savepoint of its own, so that nothing in one can fail another. What
+cannot be processed is quarantined with its bytes; a fault that will pass fails the whole chunk,
+which is then taken in again.
+"""
+
+import logging
+from collections.abc import Sequence
+
+import msgspec
+
+from backend.audit.record import Event, record
+from backend.dispatch.inbox import open_item
+from backend.domain.inbox import InboxKind
+from backend.identity.callers import CallingDevice
+from backend.keys import Keys
+from backend.store import devices, mutations
+from backend.store.database import Tx, moment, savepoint
+from backend.tables.devices import Device
+from backend.tables.mutations import Mutation as MutationRow
+from backend.wire.outage import will_pass
+from sync.bench import Bench
+from sync.case import Answer, receipt
+from sync.clockwork import DeviceTime
+from sync.matrix import Outcome
+from sync.mutations import Fault, Heard, Mutation
+from sync.numbering import Memory, Numbering, Standing, Stored
+from sync.receipts import Receipt
+from sync.signatures import is_signed
+from sync.words import LostEvents
+
+CHUNK = 50
+_log = logging.getLogger("doorstep.sync")
+
+_REFUSED = {
+    Standing.FORK: ("fork", "this number was taken in with other content; the first stays"),
+    Standing.ID_TAKEN: ("id_taken", "this id was taken in under another number"),
+    Standing.RANGE_CLOSED: ("range_closed", "this number was declared lost"),
+}
+
+
+class Intake:
+    """Takes one chunk of a device's mutations in, inside one transaction."""
+
+    def __init__(self, tx: Tx, keys: Keys, device: CallingDevice, sent: DeviceTime) -> None:
+        self._tx = tx
+        self._device = device
+        self._bench = Bench(tx, keys, device, sent)
+
+    async def take(self, batch: Sequence[Heard], *, gapped: bool) -> tuple[list[Receipt], Numbering]:
+        """Answer each element in order; ``gapped`` if the batch had a gap before this chunk."""
+        journal = await devices.lock_journal(self._tx, self._device.id)
+        memory = await _remember(self._tx, self._device, batch)
+        numbering = Numbering(journal.acked_n, memory, gapped=gapped)
+        await self._bench.prepare([heard.read for heard in batch])
+        receipts = [await self._answer(heard, numbering) for heard in batch]
+        if journal.acked_n != numbering.acked_n:
+            journal.acked_n = numbering.acked_n
+        return receipts, numbering
+
+    async def _answer(self, heard: Heard, numbering: Numbering) -> Receipt:
+        standing, stored = numbering.place(heard)
+        match standing:
+            case Standing.REPEAT if stored is not None:
+                return msgspec.structs.replace(stored.receipt, duplicate=True)
+            case Standing.GAP:
+                detail = f"send again from {numbering.need_from}"
+                return receipt(heard, Answer(Outcome.HELD, "gap", detail), None)
+            case Standing.KNOWN_ID if stored is not None:
+                answered = msgspec.structs.replace(stored.receipt, n=heard.n, duplicate=True)
+                self._keep(heard, answered, numbered=True)
+            case Standing.NEW:
+                answered = await self._new(heard)
+                self._keep(heard, answered, numbered=True)
+            case _:
+                answered = await self._refused(heard, standing)
+                self._keep(heard, answered, numbered=standing is Standing.ID_TAKEN)
+        numbering.take(heard, answered, closes_to=_closes_to(heard, answered))
+        return answered
+
+    async def _refused(self, heard: Heard, standing: Standing) -> Receipt:
+        """Quarantine what cannot have the number it claims, or claims none."""
+        if standing is Standing.NUMBERLESS:
+            fault = heard.read if isinstance(heard.read, Fault) else Fault("malformed", "")
+            answer = Answer(Outcome.QUARANTINED, fault.code, fault.detail)
+            await self._ask(heard, answer)
+            return receipt(heard, answer, None)
+        code, detail = _REFUSED[standing]
+        return await self._on_device(heard, Answer(Outcome.QUARANTINED, code, detail))
+
+    async def _new(self, heard: Heard) -> Receipt:
+        """Judge what was never heard before."""
+        if self._device.revoked:
+            detail = "this device was revoked; a person looks at it"
+            return await self._on_device(heard, Answer(Outcome.QUARANTINED, "device_revoked", detail))
+        if not is_signed(self._device.public_key, heard):
+            detail = "missing, or not by the key this device enrolled"
+            return await self._on_device(
+                heard, Answer(Outcome.QUARANTINED, "signature_invalid", detail)
+            )
+        if isinstance(heard.read, Fault):
+            outcome = Outcome.HELD if heard.read.held else Outcome.QUARANTINED
+            return await self._on_device(heard, Answer(outcome, heard.read.code, heard.read.detail))
+        return await self._judged(heard, heard.read)
+
+    async def _judged(self, heard: Heard, mutation: Mutation) -> Receipt:
+        try:
+            async with savepoint(self._tx):
+                answer = await self._bench.judge(heard, mutation)
+                if answer.row is None:
+                    return await self._on_device(heard, answer)
+                return receipt(heard, answer, answer.entry)
+        except Exception as error:
+            if will_pass(error):
+                raise
+            _log.exception("mutation %s of device %s failed", heard.id, self._device.id)
+        await self._bench.prepare([mutation])
+        detail = "it could not be processed; a person looks at it"
+        return await self._on_device(heard, Answer(Outcome.QUARANTINED, "not_processed", detail))
+
+    async def _on_device(self, heard: Heard, answer: Answer) -> Receipt:
+        """Write the entry about the device, where there is no stop or route to write it about."""
+        kind = heard.kind or "mutation"
+        outcome = "received" if answer.outcome is Outcome.APPLIED else answer.outcome.value
+        action = kind if answer.outcome is Outcome.APPLIED else f"mutation.{outcome}"
+        event = Event(action, Device, self._device.id, cause=f"mutation:{heard.id or heard.n}")
+        row = await record(self._tx, self._device.actor, event)
+        await self._ask(heard, answer)
+        return receipt(heard, answer, row.entry)
+
+    async def _ask(self, heard: Heard, answer: Answer) -> None:
+        """Open the inbox item of what a person has to look at."""
+        kind = _INBOX.get(answer.outcome)
+        if isinstance(heard.read, Mutation) and isinstance(heard.read.body, LostEvents):
+            kind = InboxKind.LOST_EVENTS
+        if kind is None or answer.outcome is Outcome.APPLIED and kind is not InboxKind.LOST_EVENTS:
+            return
+        frame = heard.read.frame if isinstance(heard.read, Mutation) else None
+        known_stop = frame.stop_id if frame and self._bench.knows(frame.stop_id) else None
+        await open_item(
+            self._tx,
+            kind=InboxKind.UNKNOWN_STOP if answer.code == "unknown_stop" else kind,
+            subject=f"mutation:{self._device.id}:{heard.hash.hex()}",
+            detail=f"{heard.kind or 'mutation'} {answer.code or ''}: {answer.detail or ''}"[:500],
+            stop_id=known_stop,
+            device_id=self._device.id,
+            mutation_id=heard.id,
+        )
+
+    def _keep(self, heard: Heard, answered: Receipt, *, numbered: bool) -> None:
+        """Keep the bytes and the answer, whatever it was."""
+        frame = heard.read.frame if isinstance(heard.read, Mutation) else None
+        self._tx.add(
+            MutationRow(
+                device_id=self._device.id,
+                driver_id=self._device.driver_id,
+                n=heard.n,
+                numbered=numbered,
+                id=heard.id,
+                hash=heard.hash,
+                raw=heard.raw,
+                kind=heard.kind,
+                stop_id=frame.stop_id if frame else None,
+                outcome=answered.outcome.value,
+                code=answered.code,
+                receipt=msgspec.to_builtins(msgspec.structs.replace(answered, duplicate=False)),
+                received_at=moment(self._tx),
+            )
+        )
+
+
+_INBOX = {
+    Outcome.REJECTED: InboxKind.REJECTED,
+    Outcome.QUARANTINED: InboxKind.QUARANTINED,
+    Outcome.HELD: InboxKind.QUARANTINED,
+}
+
+
+def _closes_to(heard: Heard, answered: Receipt) -> int | None:
+    """Return the last number a declaration of loss closes, if it was taken."""
+    body = heard.read.body if isinstance(heard.read, Mutation) else None
+    taken = answered.outcome is Outcome.APPLIED and not answered.duplicate
+    return body.to_n if taken and isinstance(body, LostEvents) else None
+
+
+async def _remember(tx: Tx, device: CallingDevice, batch: Sequence[Heard]) -> Memory:
+    """Read what was taken in before, as far as this chunk touches it."""
+    known = await mutations.answered(
+        tx,
+        device.id,
+        {heard.n for heard in batch if heard.n is not None},
+        {heard.hash for heard in batch},
+        {heard.id for heard in batch if heard.id is not None},
+    )
+    memory = Memory(closed=await mutations.closed_ranges(tx, device.id))
+    for row in known:
+        stored = Stored(row.hash, msgspec.convert(row.receipt, Receipt))
+        if row.device_id != device.id:
+            _remember_elsewhere(memory, device, row, stored)
+        elif row.numbered and row.n is not None:
+            memory.by_number[row.n] = stored
+            memory.taken_ids |= {row.id} if row.id else set()
+        else:
+            memory.beside[row.hash] = stored
+    return memory
+
+
+def _remember_elsewhere(
+    memory: Memory, device: CallingDevice, row: mutations.Answered, stored: Stored
+) -> None:
+    """An id that another device brought in: the same driver's is a repeat, others' are taken."""
+    if row.id is None:
+        return
+    if row.driver_id == device.driver_id:
+        memory.by_id[row.id] = stored
+    else:
+        memory.taken_ids.add(row.id)
+
+
