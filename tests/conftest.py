@@ -4,6 +4,9 @@ Nothing here imitates a part of Doorstep: PostgreSQL and the S3 server are real.
 """
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,3 +45,15 @@ def data_sets() -> Path:
             "holds online_retail, osm_extracts and loggibud"
         )
     return folder
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder that a server of another account may pass through, and with a short name.
+
+    pytest's own temporary folders are closed to others, and get closed again by the next run.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="doorstep-", dir="/tmp"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

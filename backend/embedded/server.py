@@ -101,7 +101,15 @@ def wait_until_ready(cluster: Cluster, alive: Callable[[], bool]) -> None:
 
 
 def stop(cluster: Cluster) -> None:
-    """Bring the server down if it is up: politely first, then at once."""
+    """Bring the server down if it is up, and leave nothing of it outside the data folder."""
+    _end(cluster)
+    if cluster.socket_folder != cluster.folder:
+        with contextlib.suppress(OSError):
+            cluster.socket_folder.rmdir()
+
+
+def _end(cluster: Cluster) -> None:
+    """Ask the server to end: politely first, then at once."""
     for sign, seconds in ((signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, 5.0)):
         pid = server_pid(cluster)
         if pid is None:
