@@ -46,7 +46,7 @@ def installation(settings: Settings, tell: Teller) -> Iterator[Settings]:
     A database of our own is started if need be and migrated; one that was given is left as it is,
     since whoever runs it decides when it changes.
     """
-    from backend.cli import schema
+    from backend.cli import first, schema
 
     with contextlib.ExitStack() as stack:
         if settings.database_url is None:
@@ -56,7 +56,7 @@ def installation(settings: Settings, tell: Teller) -> Iterator[Settings]:
             settings = replace(settings, database_url=cluster.url())
             if not schema.is_current(cluster.url()):
                 tell("migrating the database")
-                schema.upgrade(cluster.url())
+                first.make_ready(cluster.url())
         elif not schema.is_current(settings.database_url):
             raise click.ClickException("the database is not up to date: run `doorstep migrate`")
         yield settings

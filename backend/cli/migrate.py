@@ -30,14 +30,14 @@ def migrate(check: bool, write: str | None, data: Path | None, as_json: bool) ->
 def _migrate(url: str, tell: Teller, *, check: bool, write: str | None) -> None:
     from alembic.util import CommandError
 
-    from backend.cli import schema
+    from backend.cli import first, schema
 
     try:
         if check:
             schema.check(url)
         else:
             tell("migrating the database")
-            schema.upgrade(url)
+            first.make_ready(url)
         if write is not None:
             schema.write_revision(url, write)
     except CommandError as error:

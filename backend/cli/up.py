@@ -35,14 +35,14 @@ def up(host: str, port: int, demo: bool, data: Path | None, as_json: bool) -> No
 
     Ends on SIGTERM and on Ctrl-C.
     """
-    from backend.cli import schema
+    from backend.cli import first, schema
 
     tell = Teller(machine=as_json)
     end_on_signals()
     settings = settings_for(data)
     if settings.database_url is not None and not schema.is_current(settings.database_url):
         tell("migrating the database")
-        schema.upgrade(settings.database_url)
+        first.make_ready(settings.database_url)
     with installation(settings, tell) as ready:
         asyncio.run(until_signal(_up(ready, host, port, tell, demo=demo)))
         tell("stopping")

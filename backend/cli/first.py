@@ -1,0 +1,33 @@
+"""A database made ready: brought up to date, with the segments and rules that come with Doorstep.
+
+Seeding is an entry in the log like any other change, and happens once: what the console changed
+since is never overwritten.
+"""
+
+import asyncio
+
+
+def make_ready(url: str) -> None:
+    """Migrate and seed; several at once wait for one another, and again is harmless."""
+    from backend.cli import schema
+
+    schema.upgrade(url)
+    asyncio.run(_seed(url))
+
+
+async def _seed(url: str) -> None:
+    from backend.audit.guard import stand_guard
+    from backend.dispatch import segments
+    from backend.intake.seed import first_rules, seed_rules
+    from backend.store.database import Database
+    from backend.store.intake import one_import_at_a_time
+
+    stand_guard()
+    db = Database(url, pool_size=1)
+    try:
+        async with db.begin() as tx:
+            await one_import_at_a_time(tx)
+            await segments.seed(tx, segments.first_versions())
+            await seed_rules(tx, first_rules())
+    finally:
+        await db.close()
