@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, Request, get, post
 from litestar.datastructures import State
+from litestar.params import Parameter
 from msgspec import Meta
 
 from backend.clock import rfc3339
@@ -56,14 +57,14 @@ class InboxController(Controller):
         self,
         db: Database,
         person: SignedIn,
-        state: Literal["open", "resolved"] | None = None,
+        wanted: Annotated[Literal["open", "resolved"] | None, Parameter(query="state")] = None,
         after: str | None = None,
     ) -> Page[ItemOut]:
         """List items, oldest first."""
         since = read_id_cursor(after)
         async with db.snapshot() as tx:
             found = await store.items(
-                tx, state=state, depots=person.scope, after=since, limit=PAGE + 1
+                tx, state=wanted, depots=person.scope, after=since, limit=PAGE + 1
             )
         shown, following = page(found, lambda item: (str(item.id),))
         return Page([item_out(item) for item in shown], following)
