@@ -252,3 +252,21 @@ async def engagements(tx: Tx, depot_id: UUID, date: dt.date) -> list[Engagement]
         for shift_id, eta, service_s, lat, lon in await tx.execute(query)
         if lat is not None and lon is not None
     ]
+
+
+async def depots(tx: Tx) -> list[DepotFacts]:
+    """Return every depot."""
+    rows = await tx.scalars(select(Depot).order_by(col(Depot.id)))
+    return [DepotFacts(row.id, row.code, row.lat, row.lon, row.timezone) for row in rows]
+
+
+async def awaits_a_plan(tx: Tx, depot_id: UUID, date: dt.date) -> bool:
+    """Tell whether somebody waits to be planned for that day and nobody has planned it yet."""
+    planned = select(col(Plan.id)).where(
+        col(Plan.depot_id) == depot_id,
+        col(Plan.date) == date,
+        col(Plan.state) != PlanState.FAILED,
+    )
+    if await tx.scalar(select(planned.exists())):
+        return False
+    return bool(await goods(tx, depot_id, date)) and bool(await crews(tx, depot_id, date))

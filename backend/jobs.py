@@ -1,0 +1,219 @@
+"""The timetable: one process that does what is due, beside as many others as one likes.
+
+APScheduler is the clock on the wall and nothing more: a tick calls a function that claims its work
+from our own tables, so two timetables never do a thing twice. One of them leads, by a lease with an
+epoch; ticks that write for everybody look at it inside their own transaction. Plans need no leader:
+each is claimed by whoever is free.
+"""
+
+import asyncio
+import datetime as dt
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from backend.audit.checkpoint import Signer, signer_of
+from backend.audit.guard import stand_guard
+from backend.audit.seal import seal
+from backend.clock import Clock, SystemClock
+from backend.dispatch.release import close_day
+from backend.ids import new_id
+from backend.keys import load_keys
+from backend.settings import Settings
+from backend.store import leases
+from backend.store.database import Database, Tx
+from planner.nightly import queue_nightly
+from planner.service import make_next_plan
+from pod.service import settle_overdue
+
+log = logging.getLogger(__name__)
+
+LEASE = dt.timedelta(seconds=6)
+
+
+class NotLeading(Exception):
+    """Another timetable leads now; what this tick was about to write is void."""
+
+
+class Leadership:
+    """This process's hold on the lease named ``jobs``."""
+
+    NAME = "jobs"
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._holder = f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
+        self._epoch: int | None = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether the last look at the lease said so."""
+        return self._epoch is not None
+
+    async def renew(self) -> None:
+        """Take the lease if it is free, prolong it if it is ours."""
+        async with self._db.begin() as tx:
+            self._epoch = await leases.take(tx, self.NAME, self._holder, LEASE)
+
+    async def fence(self, tx: Tx) -> None:
+        """Make sure, inside a transaction, that we still lead when it commits.
+
+        Raises:
+            NotLeading: we do not.
+        """
+        held = self._epoch is not None and await leases.holds(
+            tx, self.NAME, self._holder, self._epoch
+        )
+        if not held:
+            raise NotLeading
+
+    async def resign(self) -> None:
+        """Let the next timetable lead at once."""
+        self._epoch = None
+        async with self._db.begin() as tx:
+            await leases.give_up(tx, self.NAME, self._holder)
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """What ticks need: the database, who leads, and what the installation chose."""
+
+    db: Database
+    leadership: Leadership
+    settings: Settings
+    signer: Signer
+
+    async def lead(self) -> None:
+        """Hold on to the lease."""
+        await self.leadership.renew()
+
+    async def plan(self) -> None:
+        """Make every plan that waits."""
+        while await make_next_plan(self.db) is not None:
+            pass
+
+    async def nightly(self) -> None:
+        """Queue the plans whose night has come."""
+        async with self.db.begin() as tx:
+            await self.leadership.fence(tx)
+            await queue_nightly(tx, self.settings.nightly_hour)
+
+    async def end_day(self) -> None:
+        """Take the routes of past days off the manifests."""
+        async with self.db.begin() as tx:
+            await self.leadership.fence(tx)
+            await close_day(tx)
+
+    async def seal(self) -> None:
+        """Put pending entries into the tree and sign it."""
+        await seal(self.db, self.signer)
+
+    async def chase_evidence(self) -> None:
+        """Close proofs whose time for more evidence is over."""
+        await settle_overdue(self.db)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the timetable: what, how often, and whether only the leader does it."""
+
+    name: str
+    every_s: float
+    work: Callable[[Timetable], Awaitable[None]]
+    leader_only: bool = True
+
+
+LINES = (
+    Line("lead", 2, Timetable.lead, leader_only=False),
+    Line("plan", 1, Timetable.plan, leader_only=False),
+    Line("nightly", 30, Timetable.nightly),
+    Line("end day", 60, Timetable.end_day),
+    Line("seal", 1, Timetable.seal),
+    Line("chase evidence", 15, Timetable.chase_evidence),
+)
+
+
+async def run(settings: Settings, *, clock: Clock | None = None) -> None:
+    """Keep the timetable until cancelled.
+
+    Raises:
+        ValueError: the settings name no database.
+    """
+    if settings.database_url is None:
+        raise ValueError("no database: `doorstep up` brings one, or set DOORSTEP_DATABASE_URL")
+    stand_guard()
+    keys = load_keys(settings.data, log_name=settings.log_name)
+    db = Database(settings.database_url, clock=clock)
+    leadership = Leadership(db)
+    timetable = Timetable(db, leadership, settings, signer_of(keys))
+    try:
+        await _tick(timetable)
+    finally:
+        await _put_away(db, leadership)
+
+
+async def _tick(timetable: Timetable) -> None:
+    # A tick that comes while the last one still works is skipped on purpose, and not news.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    scheduler = AsyncIOScheduler(
+        timezone=dt.UTC,
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+    )
+    at_work: set[asyncio.Task[None]] = set()
+    for line in LINES:
+        work = _guarded(line, timetable, at_work)
+        at_once = SystemClock().now()
+        scheduler.add_job(
+            work, "interval", seconds=line.every_s, name=line.name, next_run_time=at_once
+        )
+    await timetable.lead()
+    scheduler.start()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        scheduler.shutdown(wait=False)
+        for task in at_work:
+            task.cancel()
+        await asyncio.gather(*at_work, return_exceptions=True)
+
+
+def _guarded(
+    line: Line, timetable: Timetable, at_work: set[asyncio.Task[None]]
+) -> Callable[[], Awaitable[None]]:
+    """Return the line's tick: one that fails is logged and comes again."""
+
+    async def tick() -> None:
+        if line.leader_only and not timetable.leadership.leads:
+            return
+        task = asyncio.ensure_future(_work(line, timetable))
+        at_work.add(task)
+        try:
+            await asyncio.shield(task)
+        finally:
+            if task.done():
+                at_work.discard(task)
+
+    return tick
+
+
+async def _work(line: Line, timetable: Timetable) -> None:
+    try:
+        await line.work(timetable)
+    except NotLeading:
+        log.info("%s: another timetable leads", line.name)
+    except Exception:
+        log.exception("%s failed, and comes again in %g s", line.name, line.every_s)
+
+
+async def _put_away(db: Database, leadership: Leadership) -> None:
+    try:
+        async with asyncio.timeout(2):
+            await leadership.resign()
+    except Exception:
+        log.info("the lease is left to run out", exc_info=True)
+    finally:
+        await db.close()
