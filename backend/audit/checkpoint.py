@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from backend.audit.verify import Checkpoint, Key, encode64, is_name
+from backend.keys import Keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +35,8 @@ def signer(name: str, seed: bytes) -> Signer:
         raise ValueError(f"{name!r} cannot name a log: no spaces, no plus, nothing invisible")
     private = Ed25519PrivateKey.from_private_bytes(seed)
     return Signer(Key(name, private.public_key().public_bytes_raw()), private)
+
+
+def signer_of(keys: Keys) -> Signer:
+    """Make the signer of an installation."""
+    return signer(keys.log_name, keys.log_seed)

@@ -115,11 +115,10 @@ def _time(text: str | None, otherwise: datetime) -> datetime:
 
 
 def _signer(settings: Settings) -> "Signer":
-    from backend.audit.checkpoint import signer
+    from backend.audit.checkpoint import signer_of
     from backend.keys import load_keys
 
-    keys = load_keys(settings.data, log_name=settings.log_name)
-    return signer(keys.log_name, keys.log_seed)
+    return signer_of(load_keys(settings.data, log_name=settings.log_name))
 
 
 async def _export(settings: Settings, asked: "Asked", output: Path) -> "Span":

@@ -226,7 +226,8 @@ class Asked:
 
     entity: str | None = None
     entity_id: str | None = None
-    actor: str | None = None
+    actor_type: str | None = None
+    actor_id: str | None = None
     start: datetime | None = None
     end: datetime | None = None
     after: tuple[datetime, UUID] | None = None
@@ -235,12 +236,13 @@ class Asked:
 async def entries(tx: AsyncSession, asked: Asked, limit: int) -> list[Listed]:
     """List entries, newest last."""
     entry = AuditEntry
-    wanted = {
-        col(entry.entity) == asked.entity: asked.entity,
-        col(entry.entity_id) == asked.entity_id: asked.entity_id,
-        col(entry.actor_id) == asked.actor: asked.actor,
-    }
-    conditions = [condition for condition, value in wanted.items() if value is not None]
+    wanted = (
+        (col(entry.entity), asked.entity),
+        (col(entry.entity_id), asked.entity_id),
+        (col(entry.actor_type), asked.actor_type),
+        (col(entry.actor_id), asked.actor_id),
+    )
+    conditions = [column == value for column, value in wanted if value is not None]
     if asked.start is not None:
         conditions.append(col(entry.at) >= asked.start)
     if asked.end is not None:

@@ -5,11 +5,9 @@ from litestar import Router
 
 def router() -> Router:
     """Return everything under ``/console/v1``; each topic is a controller of its own."""
-    from web.console.devices import DevicesController
-    from web.console.inbox import InboxController
-    from web.console.overrides import OverrideController
-    from web.console.segments import SegmentController
+    from web.console.audit import AuditController
     from web.console.consignments import ConsignmentController
+    from web.console.devices import DevicesController
     from web.console.fleet import (
         DepotController,
         DriverController,
@@ -17,6 +15,10 @@ def router() -> Router:
         VehicleController,
     )
     from web.console.imports import ImportController
+    from web.console.inbox import InboxController
+    from web.console.overrides import OverrideController
+    from web.console.privacy import PrivacyController
+    from web.console.segments import SegmentController
     from web.console.sign_in import SignInController
     from web.console.timeline import TimelineController
     from web.console.watch import WatchController
@@ -24,6 +26,8 @@ def router() -> Router:
     return Router(
         "/console/v1",
         route_handlers=[
+            AuditController,
+            PrivacyController,
             DevicesController,
             InboxController,
             OverrideController,

@@ -1,0 +1,120 @@
+"""Queries for erasure and holds: whose data lies where, and what keeps it there."""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from sqlalchemy import ARRAY, String, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
+from backend.tables.audit import PrivacyHold
+from backend.tables.consignments import Consignment
+from backend.tables.evidence import Evidence, EvidenceRef
+from backend.tables.inbox import InboxItem
+from backend.tables.stops import Override, Stop, StopEvent
+
+# What a driver's event may say about a person; the rest of its body is about the visit.
+PERSONAL_WORDS = ("recipient", "note", "text", "signature", "code", "door_token", "becomes")
+
+
+async def of_contact(tx: AsyncSession, contact: str) -> Sequence[UUID]:
+    """Return the consignments for a phone number or an e-mail address."""
+    query = select(col(Consignment.id)).where(
+        or_(
+            col(Consignment.recipient_phone) == contact,
+            func.lower(col(Consignment.recipient_email)) == contact.lower(),
+        )
+    )
+    return (await tx.scalars(query.order_by(col(Consignment.id)))).all()
+
+
+async def held(tx: AsyncSession, consignments: Collection[UUID]) -> set[UUID]:
+    """Return those of them that a hold keeps."""
+    query = select(col(PrivacyHold.consignment_id)).where(
+        col(PrivacyHold.consignment_id).in_(consignments), col(PrivacyHold.lifted_at).is_(None)
+    )
+    return set((await tx.scalars(query)).all())
+
+
+async def holds(tx: AsyncSession, after: UUID | None, limit: int) -> Sequence[PrivacyHold]:
+    """List holds in the order they were placed."""
+    query = select(PrivacyHold).order_by(col(PrivacyHold.id)).limit(limit)
+    if after is not None:
+        query = query.where(col(PrivacyHold.id) > after)
+    return (await tx.scalars(query)).all()
+
+
+async def lock_hold(tx: AsyncSession, hold_id: UUID) -> PrivacyHold | None:
+    """Find a hold and hold its row."""
+    return await tx.get(PrivacyHold, hold_id, with_for_update=True)
+
+
+async def lock_stops(tx: AsyncSession, consignment_id: UUID) -> Sequence[Stop]:
+    """Hold the stops of a consignment, by id."""
+    query = select(Stop).where(col(Stop.consignment_id) == consignment_id).order_by(col(Stop.id))
+    return (await tx.scalars(query.with_for_update())).all()
+
+
+async def lock_consignment(tx: AsyncSession, consignment_id: UUID) -> Consignment | None:
+    """Find a consignment and hold it, after its stops."""
+    return await tx.get(Consignment, consignment_id, with_for_update=True, populate_existing=True)
+
+
+async def lock_overrides(tx: AsyncSession, stops: Collection[UUID]) -> Sequence[Override]:
+    """Hold the overrides of stops, by id."""
+    query = select(Override).where(col(Override.stop_id).in_(stops)).order_by(col(Override.id))
+    return (await tx.scalars(query.with_for_update())).all()
+
+
+async def lock_inbox_items(tx: AsyncSession, stops: Collection[UUID]) -> Sequence[InboxItem]:
+    """Hold the inbox items about stops, by id."""
+    query = select(InboxItem).where(col(InboxItem.stop_id).in_(stops)).order_by(col(InboxItem.id))
+    return (await tx.scalars(query.with_for_update())).all()
+
+
+async def lock_evidence(tx: AsyncSession, stops: Collection[UUID]) -> Sequence[Evidence]:
+    """Hold the evidence that only these stops' events name, by id.
+
+    Bytes that also prove another consignment's delivery stay with that one.
+    """
+    ref, other = aliased(EvidenceRef), aliased(EvidenceRef)
+    same = and_(
+        col(ref.sha256) == col(Evidence.sha256), col(ref.driver_id) == col(Evidence.driver_id)
+    )
+    same_elsewhere = and_(
+        col(other.sha256) == col(Evidence.sha256),
+        col(other.driver_id) == col(Evidence.driver_id),
+        col(other.stop_id).not_in(stops),
+    )
+    query = (
+        select(Evidence)
+        .where(
+            or_(
+                col(Evidence.stop_id).in_(stops),
+                exists().where(same, col(ref.stop_id).in_(stops)),
+            ),
+            ~exists().where(same_elsewhere),
+        )
+        .order_by(col(Evidence.id))
+    )
+    return (await tx.scalars(query.with_for_update())).all()
+
+
+async def only_erased(tx: AsyncSession, hashes: Collection[str]) -> set[str]:
+    """Return those hashes whose every row is erased: nobody needs the bytes any more."""
+    kept = select(col(Evidence.sha256)).where(
+        col(Evidence.sha256).in_(hashes), col(Evidence.erased_at).is_(None)
+    )
+    return set(hashes) - set((await tx.scalars(kept)).all())
+
+
+async def clear_timeline(tx: AsyncSession, stops: Collection[UUID]) -> None:
+    """Take what is about a person out of the stops' timelines: words, signatures and positions."""
+    words = bindparam("words", list(PERSONAL_WORDS), ARRAY(String))
+    await tx.execute(
+        update(StopEvent)
+        .where(col(StopEvent.stop_id).in_(stops))
+        .values(body=col(StopEvent.body).op("-")(words), fix=None)
+        .execution_options(synchronize_session=False)
+    )
