@@ -98,8 +98,6 @@ def _out(given: devices.Credentials) -> CredentialsOut:
     )
 
 
-
-
 def _public_key(text: str | None) -> bytes | None:
     """Read an Ed25519 public key: base64url of 32 bytes, with or without padding."""
     if text is None:

@@ -82,7 +82,7 @@ class EvidenceController(Controller):
         request: AnyRequest,
         device: NamedDependency[CallingDevice],
         uploads: NamedDependency[Uploads],
-    ) -> Response[None]:
+    ) -> Response[bytes]:
         """Announce an upload, with its first bytes if the body carries them."""
         tus.check_version(request.headers)
         if "upload-defer-length" in request.headers:
@@ -96,7 +96,8 @@ class EvidenceController(Controller):
         elif standing.offset == size:
             standing = await uploads.find(device, announced.sha256)
         location = {"Location": f"{PATH}/{announced.sha256}"}
-        return Response(None, status_code=201, headers=location | _offset(standing))
+        headers = location | _offset(standing)
+        return Response(b"", status_code=201, headers=headers, media_type="text/plain")
 
     @head("/{sha256:str}", operation_id="findEvidenceOffset")
     async def look(
@@ -167,7 +168,7 @@ async def _patch(
     tus.check_patch_type(request.headers)
     offset = tus.number(request.headers, "Upload-Offset")
     standing = await _append(request, device, uploads, sha256, offset)
-    return Response(None, status_code=204, headers=_offset(standing))
+    return _empty(204, _offset(standing))
 
 
 async def _withdraw(
@@ -175,7 +176,7 @@ async def _withdraw(
 ) -> Response[None]:
     tus.check_version(request.headers)
     await uploads.withdraw(device, sha256)
-    return Response(None, status_code=204)
+    return _empty(204, {})
 
 
 _Override = Callable[[AnyRequest, str, CallingDevice, Uploads], Awaitable[Response[None]]]
@@ -209,4 +210,8 @@ def _standing(standing: Standing) -> Response[None]:
         "Upload-Metadata": tus.write_metadata(said),
         "Cache-Control": "no-store",
     }
-    return Response(None, status_code=200, headers=headers | _offset(standing))
+    return _empty(200, headers | _offset(standing))
+
+
+def _empty(status: int, headers: dict[str, str]) -> Response[None]:
+    return Response(None, status_code=status, headers=headers)

@@ -27,7 +27,8 @@ from pod.inspector import Inspector
 from pod.service import settle
 
 MOST_UNFINISHED = 1000
-_PIECE = 256 * 1024
+# What is gathered before it is written is lost with a link that dies silently, so not too much.
+_PIECE = 32 * 1024
 
 
 class EvidenceNotFound(NotFound):

@@ -48,7 +48,9 @@ class Intake:
         self._device = device
         self._bench = Bench(tx, keys, device, sent)
 
-    async def take(self, batch: Sequence[Heard], *, gapped: bool) -> tuple[list[Receipt], Numbering]:
+    async def take(
+        self, batch: Sequence[Heard], *, gapped: bool
+    ) -> tuple[list[Receipt], Numbering]:
         """Answer each element in order; ``gapped`` if the batch had a gap before this chunk."""
         journal = await devices.lock_journal(self._tx, self._device.id)
         memory = await _remember(self._tx, self._device, batch)
@@ -93,7 +95,9 @@ class Intake:
         """Judge what was never heard before."""
         if self._device.revoked:
             detail = "this device was revoked; a person looks at it"
-            return await self._on_device(heard, Answer(Outcome.QUARANTINED, "device_revoked", detail))
+            return await self._on_device(
+                heard, Answer(Outcome.QUARANTINED, "device_revoked", detail)
+            )
         if not is_signed(self._device.public_key, heard):
             detail = "missing, or not by the key this device enrolled"
             return await self._on_device(
@@ -216,5 +220,3 @@ def _remember_elsewhere(
         memory.by_id[row.id] = stored
     else:
         memory.taken_ids.add(row.id)
-
-

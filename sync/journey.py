@@ -32,13 +32,9 @@ def _progress(case: Case, state: RouteState) -> dict[str, object]:
     return {}
 
 
-async def _record(
-    case: Case, route: Route, change: dict[str, object], outcome: Outcome
-) -> Answer:
+async def _record(case: Case, route: Route, change: dict[str, object], outcome: Outcome) -> Answer:
     kind = case.mutation.kind.value
-    event = Event(
-        kind, Route, route.id, change, occurred=case.when.happened, cause=case.cause
-    )
+    event = Event(kind, Route, route.id, change, occurred=case.when.happened, cause=case.cause)
     await record(case.tx, case.actor, event)
     return Answer(outcome, row=route, entry=route.entry)
 

@@ -120,7 +120,12 @@ def _parcel(parcel: ParcelLine) -> Wire:
 
 def _look(policy: Policy) -> Wire:
     look = policy.manifest
-    return {"label": policy.label, "color": look.color, "badge": look.badge, "show": list(look.show)}
+    return {
+        "label": policy.label,
+        "color": look.color,
+        "badge": look.badge,
+        "show": list(look.show),
+    }
 
 
 def _lines(*parts: str | None) -> str | None:
@@ -154,4 +159,3 @@ def settings_entity() -> Wire:
 
 
 STANDING_ENTITIES = MappingProxyType({"reasons": reasons_entity, "settings": settings_entity})
-

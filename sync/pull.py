@@ -63,7 +63,9 @@ async def pull(
     since = held.v if held is not None and known and held.v <= here.v else None
     if since == here.v:
         fresh = await digests.of(tx, here)
-        return Pulled(cursor.write(here), reset=False, more=False, puts=[], removes=[], digest=fresh)
+        return Pulled(
+            cursor.write(here), reset=False, more=False, puts=[], removes=[], digest=fresh
+        )
     changes = await feed.since(tx, here.scope, since or 0, limit=PAGE)
     last = changes[-1].v if changes else here.v
     more = last < here.v
@@ -96,9 +98,7 @@ def _ids(changes: Iterable[feed.Change], type_: str) -> list[UUID]:
     return [UUID(change.entity_id) for change in changes if change.type == type_]
 
 
-async def _stops(
-    tx: Tx, keys: Keys, ids: Sequence[UUID]
-) -> dict[tuple[str, str], manifest.Wire]:
+async def _stops(tx: Tx, keys: Keys, ids: Sequence[UUID]) -> dict[tuple[str, str], manifest.Wire]:
     lines = await manifests.stops(tx, ids)
     parcels = await manifests.parcels(tx, {line.consignment_id for line in lines})
     entities = {}

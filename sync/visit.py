@@ -34,9 +34,7 @@ async def judge(case: Case, stop: Stop, known: Known, closed: ClosedBy | None) -
     return answer
 
 
-async def _carry_out(
-    case: Case, stop: Stop, ruling: Ruling, closed: ClosedBy | None
-) -> Answer:
+async def _carry_out(case: Case, stop: Stop, ruling: Ruling, closed: ClosedBy | None) -> Answer:
     if ruling.outcome is Outcome.REJECTED:
         return Answer(Outcome.REJECTED, ruling.code)
     match case.mutation.body:

@@ -147,7 +147,9 @@ async def _rotate(tx: Tx, keys: Keys, token: str, nonce: str) -> Credentials | N
     device = await store.known(tx, held.device_id) if held else None
     if held is None or device is None:
         raise RefreshInvalid
-    successor = _text(hmac.digest(derive(keys.master, "refresh"), f"{token}\0{nonce}".encode(), sha256))
+    successor = _text(
+        hmac.digest(derive(keys.master, "refresh"), f"{token}\0{nonce}".encode(), sha256)
+    )
     if held.ended:
         return None
     if held.spent_at is None:

@@ -44,7 +44,9 @@ async def known(tx: AsyncSession, device_id: UUID) -> KnownDevice | None:
 async def depot_of(tx: AsyncSession, device_id: UUID) -> UUID | None:
     """Return the depot of a device's driver."""
     return await tx.scalar(
-        select(Driver.depot_id).join(Device, Device.driver_id == Driver.id).where(Device.id == device_id)
+        select(Driver.depot_id)
+        .join(Device, Device.driver_id == Driver.id)
+        .where(Device.id == device_id)
     )
 
 

@@ -115,13 +115,14 @@ async def standing(tx: Tx, device_id: UUID, driver_id: UUID, scope: str) -> Stan
         .limit(MOST_WANTED)
         .subquery()
     )
-    query = select(
+    facts = select(
         col(Installation.epoch),
         select(col(Scope.v)).where(col(Scope.id) == scope).scalar_subquery().label("v"),
         col(DeviceJournal.acked_n),
         col(DeviceJournal.seen_at),
         select(func.array_agg(unverified.c.sha256)).scalar_subquery().label("wanted"),
-    ).where(col(DeviceJournal.device_id) == device_id)
+    )
+    query = facts.join(DeviceJournal, col(DeviceJournal.device_id) == device_id)
     row = (await tx.execute(query)).one()
     return Standing(row.epoch, row.v or 0, row.acked_n, row.seen_at, tuple(row.wanted or ()))
 

@@ -31,7 +31,9 @@ async def reserve(
 async def refund(tx: AsyncSession, key: str) -> None:
     """Give a try back: it was not a wrong one."""
     await tx.execute(
-        update(TryWindow).where(TryWindow.key == key).values(tries=func.greatest(TryWindow.tries - 1, 0))
+        update(TryWindow)
+        .where(TryWindow.key == key)
+        .values(tries=func.greatest(TryWindow.tries - 1, 0))
     )
 
 

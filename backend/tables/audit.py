@@ -57,7 +57,9 @@ class AuditLeaf(Row, table=True):
 
     __tablename__ = "audit_leaf"
 
-    index: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    index: int = Field(
+        primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False}
+    )
     entry_id: UUID = Field(unique=True, foreign_key="audit_entry.id")
     leaf_hash: bytes = Field(sa_type=LargeBinary)
 
@@ -77,7 +79,9 @@ class AuditCheckpoint(Row, table=True):
 
     __tablename__ = "audit_checkpoint"
 
-    size: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    size: int = Field(
+        primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False}
+    )
     note: str
     signed_at: datetime = Field(sa_type=UtcTime)
 

@@ -24,7 +24,6 @@ SQLModel.metadata.naming_convention = {
 }
 
 
-
 class UtcTime(TypeDecorator[datetime]):
     """``timestamptz`` that refuses naive moments and gives back UTC."""
 

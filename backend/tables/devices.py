@@ -44,7 +44,9 @@ class LostRange(Row, table=True):
     __tablename__ = "lost_range"
 
     device_id: UUID = Field(primary_key=True, foreign_key="device.id")
-    from_n: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    from_n: int = Field(
+        primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False}
+    )
     to_n: int = Field(sa_type=BigInteger)
 
 

@@ -20,8 +20,16 @@ class Mutation(Row, table=True):
 
     __tablename__ = "mutation"
     __table_args__ = (
-        Index("uq_mutation_number", "device_id", "n", unique=True, postgresql_where=text("numbered")),
-        Index("uq_mutation_beside", "device_id", "hash", unique=True, postgresql_where=text("NOT numbered")),
+        Index(
+            "uq_mutation_number", "device_id", "n", unique=True, postgresql_where=text("numbered")
+        ),
+        Index(
+            "uq_mutation_beside",
+            "device_id",
+            "hash",
+            unique=True,
+            postgresql_where=text("NOT numbered"),
+        ),
         Index("ix_mutation_id", "id"),
         Index("ix_mutation_held", "stop_id", postgresql_where=text("outcome = 'held'")),
     )
