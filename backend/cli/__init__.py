@@ -15,6 +15,8 @@ COMMANDS = {
     "demo": ("backend.cli.demo:demo", "Run a whole day on made-up data, then serve it."),
     "drill": ("backend.cli.drill:drill", "Send simulated drivers out on bad roads."),
     "migrate": ("backend.cli.migrate:migrate", "Bring the database up to date."),
+    "import": ("backend.cli.intake:import_file", "Bring consignments in from CSV or JSON."),
+    "gazetteer": ("backend.cli.intake:gazetteer", "Load known addresses."),
     "person": ("backend.cli.person:person", "Add people who may sign in."),
     "audit": ("backend.cli.audit:audit", "Verify, export and seal the audit log."),
     "backup": ("backend.cli.backup:backup", "Copy database, evidence and keys into one file."),
