@@ -1,0 +1,1 @@
+"""Tools for development that are no part of what is installed."""
