@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from litestar.di import NamedDependency
+
 from backend.domain.people import Actor, ActorType
 from backend.identity import access, people
 from backend.identity.devices import DeviceRevoked
@@ -32,7 +34,9 @@ class CallingDevice:
         return Actor(ActorType.DRIVER, str(self.driver_id), str(self.id))
 
 
-async def any_device(request: AnyRequest, db: Database, keys: Keys) -> CallingDevice:
+async def any_device(
+    request: AnyRequest, db: NamedDependency[Database], keys: NamedDependency[Keys]
+) -> CallingDevice:
     """Return the calling device, revoked or not.
 
     Raises:
@@ -47,7 +51,9 @@ async def any_device(request: AnyRequest, db: Database, keys: Keys) -> CallingDe
     return CallingDevice(known.id, known.driver_id, known.revoked_at is not None, known.public_key)
 
 
-async def live_device(request: AnyRequest, db: Database, keys: Keys) -> CallingDevice:
+async def live_device(
+    request: AnyRequest, db: NamedDependency[Database], keys: NamedDependency[Keys]
+) -> CallingDevice:
     """Return the calling device if it was not revoked.
 
     Raises:
@@ -59,7 +65,7 @@ async def live_device(request: AnyRequest, db: Database, keys: Keys) -> CallingD
     return device
 
 
-async def person(request: AnyRequest, db: Database) -> people.SignedIn:
+async def person(request: AnyRequest, db: NamedDependency[Database]) -> people.SignedIn:
     """Return the person who calls, by bearer token or session cookie.
 
     Raises:

@@ -5,6 +5,8 @@ from uuid import UUID
 import msgspec
 import segno
 from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
 
 from backend.clock import rfc3339
 from backend.domain.people import Role
@@ -48,7 +50,12 @@ class DevicesController(Controller):
 
     @post("/drivers/{driver_id:str}/enrolment-codes", operation_id="issueEnrolmentCode")
     async def issue(
-        self, driver_id: str, db: Database, keys: Keys, settings: Settings, person: SignedIn
+        self,
+        driver_id: FromPath[str],
+        db: NamedDependency[Database],
+        keys: NamedDependency[Keys],
+        settings: NamedDependency[Settings],
+        person: NamedDependency[SignedIn],
     ) -> EnrolmentCodeOut:
         """Make a one-time code for a driver; it is shown once and valid for 24 hours."""
         person.must_be(Role.SUPERVISOR)
@@ -60,7 +67,10 @@ class DevicesController(Controller):
 
     @get("/devices", operation_id="listDevices")
     async def devices(
-        self, db: Database, person: SignedIn, after: str | None = None
+        self,
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
+        after: FromQuery[str | None] = None,
     ) -> Page[DeviceOut]:
         """List devices, oldest first."""
         since = read_id_cursor(after)
@@ -70,7 +80,12 @@ class DevicesController(Controller):
         return Page([_device_out(device) for device in shown], following)
 
     @post("/devices/{device_id:str}/revoke", status_code=200, operation_id="revokeDevice")
-    async def revoke(self, device_id: str, db: Database, person: SignedIn) -> dict[str, UUID]:
+    async def revoke(
+        self,
+        device_id: FromPath[str],
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
+    ) -> dict[str, UUID]:
         """Revoke a device; its unsent events are quarantined when they come, never lost."""
         person.must_be(Role.SUPERVISOR)
         device = the_id(device_id)

@@ -6,7 +6,8 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, Request, get, post
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Meta
 
 from backend.clock import rfc3339
@@ -55,10 +56,10 @@ class InboxController(Controller):
     @get("/", operation_id="listInbox")
     async def items(
         self,
-        db: Database,
-        person: SignedIn,
-        wanted: Annotated[Literal["open", "resolved"] | None, Parameter(query="state")] = None,
-        after: str | None = None,
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
+        wanted: Annotated[Literal["open", "resolved"] | None, QueryParameter(name="state")] = None,
+        after: FromQuery[str | None] = None,
     ) -> Page[ItemOut]:
         """List items, oldest first."""
         since = read_id_cursor(after)
@@ -71,7 +72,11 @@ class InboxController(Controller):
 
     @post("/{item_id:str}/resolve", status_code=200, operation_id="resolveInboxItem")
     async def resolve(
-        self, request: Request[None, None, State], item_id: str, db: Database, person: SignedIn
+        self,
+        request: Request[None, None, State],
+        item_id: FromPath[str],
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
     ) -> ItemOut:
         """Answer an item; answering again is harmless."""
         person.must_be(Role.SUPERVISOR)

@@ -6,7 +6,8 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, Request, Response, get, post
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
 from msgspec import Meta
 
 from backend.dispatch import override
@@ -76,8 +77,8 @@ class OverrideController(Controller):
     @get("/reasons", operation_id="listReasons")
     async def reasons(
         self,
-        person: SignedIn,
-        purpose: Annotated[str, Parameter(query="for")] = "override",
+        person: NamedDependency[SignedIn],
+        purpose: Annotated[str, QueryParameter(name="for")] = "override",
     ) -> Page[ReasonOut]:
         """List the reasons for ``override`` (or ``exception``, as drivers name them)."""
         del person
@@ -97,7 +98,11 @@ class OverrideController(Controller):
 
     @post("/stops/{stop_id:str}/override", operation_id="overrideStop")
     async def override_stop(
-        self, request: Request[None, None, State], stop_id: str, db: Database, person: SignedIn
+        self,
+        request: Request[None, None, State],
+        stop_id: FromPath[str],
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
     ) -> Response[OverrideOut]:
         """Override a stop; 202 where the segment asks for a second person."""
         person.must_be(Role.SUPERVISOR)
@@ -109,7 +114,10 @@ class OverrideController(Controller):
 
     @post("/overrides/{override_id:str}/confirm", operation_id="confirmOverride")
     async def confirm(
-        self, override_id: str, db: Database, person: SignedIn
+        self,
+        override_id: FromPath[str],
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
     ) -> Response[OverrideOut]:
         """Confirm an override that another supervisor asked for; confirming again is harmless."""
         person.must_be(Role.SUPERVISOR)

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, Request, Response, get, post
 from litestar.datastructures import Cookie, State
+from litestar.di import NamedDependency
 from msgspec import Meta
 
 from backend.clock import rfc3339
@@ -48,7 +49,10 @@ class SignInController(Controller):
 
     @post("/sign-in", opt={"public": True}, status_code=200, operation_id="signIn")
     async def sign_in(
-        self, request: Request[None, None, State], db: Database, settings: Settings
+        self,
+        request: Request[None, None, State],
+        db: NamedDependency[Database],
+        settings: NamedDependency[Settings],
     ) -> Response[SignedInOut]:
         """Open a session; the cookie and the bearer token are the same."""
         asked = await read_json(request, SignInIn)
@@ -64,7 +68,10 @@ class SignInController(Controller):
 
     @post("/sign-out", status_code=204, operation_id="signOut")
     async def sign_out(
-        self, request: Request[None, None, State], db: Database, person: SignedIn
+        self,
+        request: Request[None, None, State],
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
     ) -> Response[None]:
         """End the session; what it could do is over at once."""
         del person  # asked for so that only its holder, with the CSRF header, ends a session
@@ -72,7 +79,7 @@ class SignInController(Controller):
         return Response(None, status_code=204, cookies=ended_cookies())
 
     @get("/me", operation_id="whoAmI")
-    async def me(self, person: SignedIn) -> PersonOut:
+    async def me(self, person: NamedDependency[SignedIn]) -> PersonOut:
         """Return who is signed in."""
         return person_out(person)
 

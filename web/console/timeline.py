@@ -6,6 +6,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Stream
 
 from backend.blobs import Blobs, is_sha256
@@ -55,7 +57,12 @@ class TimelineController(Controller):
     """Timelines and evidence."""
 
     @get("/stops/{stop_id:str}/timeline", operation_id="showTimeline")
-    async def timeline(self, stop_id: str, db: Database, person: SignedIn) -> Page[HappeningOut]:
+    async def timeline(
+        self,
+        stop_id: FromPath[str],
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
+    ) -> Page[HappeningOut]:
         """Return everything that happened at a stop, in the order it became known."""
         async with db.snapshot() as tx:
             ground = await must_see_stop(tx, person, the_id(stop_id))
@@ -63,7 +70,13 @@ class TimelineController(Controller):
         return Page([_out(event) for event in found])
 
     @get("/evidence/{sha256:str}", operation_id="downloadEvidence")
-    async def evidence(self, sha256: str, db: Database, blobs: Blobs, person: SignedIn) -> Stream:
+    async def evidence(
+        self,
+        sha256: FromPath[str],
+        db: NamedDependency[Database],
+        blobs: NamedDependency[Blobs],
+        person: NamedDependency[SignedIn],
+    ) -> Stream:
         """Return verified bytes that belong to a stop in scope, as an attachment."""
         media_type = await _type_of(db, person, sha256)
         if media_type is None:

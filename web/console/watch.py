@@ -6,6 +6,7 @@ from uuid import UUID
 import anyio
 import msgspec
 from litestar import Controller, get
+from litestar.di import NamedDependency
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from backend.clock import rfc3339
@@ -35,7 +36,9 @@ class WatchController(Controller):
     """Alerts and nudges."""
 
     @get("/alerts", operation_id="listAlerts")
-    async def alerts(self, db: Database, person: SignedIn) -> Page[AlertOut]:
+    async def alerts(
+        self, db: NamedDependency[Database], person: NamedDependency[SignedIn]
+    ) -> Page[AlertOut]:
         """List late stops, long visits, silent devices and overdue evidence, longest first."""
         async with db.snapshot() as tx:
             found = await alerts(tx, person)
@@ -49,7 +52,9 @@ class WatchController(Controller):
         )
 
     @get("/events", operation_id="watchConsole")
-    async def events(self, db: Database, person: SignedIn) -> ServerSentEvent:
+    async def events(
+        self, db: NamedDependency[Database], person: NamedDependency[SignedIn]
+    ) -> ServerSentEvent:
         """Nudge whenever something changed on a manifest in scope; no content, ask for the rest."""
         return ServerSentEvent(_nudges(db, person))
 
