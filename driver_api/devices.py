@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, Request, post
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 from msgspec import Meta
 
 from backend.clock import rfc3339
@@ -64,7 +65,11 @@ class DeviceController(Controller):
 
     @post("/devices", opt={"public": True}, operation_id="enrolDevice")
     async def enrol(
-        self, request: Request[None, None, State], db: Database, keys: Keys, settings: Settings
+        self,
+        request: Request[None, None, State],
+        db: NamedDependency[Database],
+        keys: NamedDependency[Keys],
+        settings: NamedDependency[Settings],
     ) -> CredentialsOut:
         """Turn a one-time enrolment code into a device with tokens."""
         asked = await read_json(request, EnrolIn)
@@ -79,7 +84,10 @@ class DeviceController(Controller):
 
     @post("/tokens", opt={"public": True}, status_code=200, operation_id="refreshTokens")
     async def refresh(
-        self, request: Request[None, None, State], db: Database, keys: Keys
+        self,
+        request: Request[None, None, State],
+        db: NamedDependency[Database],
+        keys: NamedDependency[Keys],
     ) -> CredentialsOut:
         """Exchange a refresh token; the same call again returns the same successor."""
         asked = await read_json(request, RefreshIn)
