@@ -5,6 +5,7 @@ from typing import Any
 
 from litestar import Request, post
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 
 from backend.clock import rfc3339
 from backend.identity.callers import CallingDevice
@@ -27,10 +28,10 @@ _NOTED_EVERY = timedelta(minutes=1)
 @post("/sync", status_code=200, operation_id="sync")
 async def sync_call(
     request: Request[None, None, State],
-    any_device: CallingDevice,
-    db: Database,
-    keys: Keys,
-    digests: Digests,
+    any_device: NamedDependency[CallingDevice],
+    db: NamedDependency[Database],
+    keys: NamedDependency[Keys],
+    digests: NamedDependency[Digests],
 ) -> Reply:
     """Take in what the phone did, and tell it what changed."""
     envelope = open_envelope(await read_body(request, MAX_BYTES, BatchTooLarge))
