@@ -6,6 +6,8 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, Request, get, post
 from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
 from msgspec import Meta
 
 from backend.blobs import Blobs
@@ -66,7 +68,11 @@ class PrivacyController(Controller):
 
     @post("/erasures", status_code=200, operation_id="erasePersonalData")
     async def erase(
-        self, request: Request[None, None, State], db: Database, blobs: Blobs, person: SignedIn
+        self,
+        request: Request[None, None, State],
+        db: NamedDependency[Database],
+        blobs: NamedDependency[Blobs],
+        person: NamedDependency[SignedIn],
     ) -> ErasureOut:
         """Erase a consignment's personal data, or that of every consignment of a contact."""
         person.must_be(Role.COMPLIANCE)
@@ -79,7 +85,10 @@ class PrivacyController(Controller):
 
     @post("/holds", operation_id="placeHold")
     async def hold(
-        self, request: Request[None, None, State], db: Database, person: SignedIn
+        self,
+        request: Request[None, None, State],
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
     ) -> HoldOut:
         """Forbid the erasure of a consignment's data."""
         person.must_be(Role.COMPLIANCE)
@@ -91,7 +100,10 @@ class PrivacyController(Controller):
 
     @get("/holds", operation_id="listHolds")
     async def holds(
-        self, db: Database, person: SignedIn, after: str | None = None
+        self,
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
+        after: FromQuery[str | None] = None,
     ) -> Page[HoldOut]:
         """List the holds, lifted ones too."""
         person.must_be(Role.COMPLIANCE)
@@ -101,7 +113,12 @@ class PrivacyController(Controller):
         return Page([_hold_out(row) for row in rows], following)
 
     @post("/holds/{hold_id:str}/lift", status_code=200, operation_id="liftHold")
-    async def lift(self, hold_id: str, db: Database, person: SignedIn) -> HoldOut:
+    async def lift(
+        self,
+        hold_id: FromPath[str],
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
+    ) -> HoldOut:
         """Lift a hold; lifting it again is harmless."""
         person.must_be(Role.COMPLIANCE)
         async with db.begin() as tx:
