@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from litestar import Controller, Request, get, post
 from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import FromQuery
 from msgspec import Meta
 
 from backend.clock import rfc3339
@@ -126,7 +128,10 @@ class DepotController(Controller):
 
     @post(operation_id="addDepot")
     async def add(
-        self, request: Request[None, None, State], db: Database, person: SignedIn
+        self,
+        request: Request[None, None, State],
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
     ) -> DepotOut:
         """Add a depot; administrators only, for a supervisor has his depots."""
         person.must_be(Role.ADMIN)
@@ -140,7 +145,10 @@ class DepotController(Controller):
 
     @get(operation_id="listDepots")
     async def depots(
-        self, db: Database, person: SignedIn, after: str | None = None
+        self,
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
+        after: FromQuery[str | None] = None,
     ) -> Page[DepotOut]:
         """Return the person's depots."""
         async with db.snapshot() as tx:
@@ -156,7 +164,10 @@ class VehicleController(Controller):
 
     @post(operation_id="addVehicle")
     async def add(
-        self, request: Request[None, None, State], db: Database, person: SignedIn
+        self,
+        request: Request[None, None, State],
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
     ) -> VehicleOut:
         """Add a vehicle to a depot."""
         person.must_be(Role.SUPERVISOR)
@@ -176,7 +187,10 @@ class VehicleController(Controller):
 
     @get(operation_id="listVehicles")
     async def vehicles(
-        self, db: Database, person: SignedIn, after: str | None = None
+        self,
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
+        after: FromQuery[str | None] = None,
     ) -> Page[VehicleOut]:
         """Return the vehicles of the person's depots."""
         async with db.snapshot() as tx:
@@ -193,7 +207,10 @@ class DriverController(Controller):
 
     @post(operation_id="addDriver")
     async def add(
-        self, request: Request[None, None, State], db: Database, person: SignedIn
+        self,
+        request: Request[None, None, State],
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
     ) -> DriverOut:
         """Add a driver to a depot."""
         person.must_be(Role.SUPERVISOR)
@@ -207,7 +224,10 @@ class DriverController(Controller):
 
     @get(operation_id="listDrivers")
     async def drivers(
-        self, db: Database, person: SignedIn, after: str | None = None
+        self,
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
+        after: FromQuery[str | None] = None,
     ) -> Page[DriverOut]:
         """Return the drivers of the person's depots."""
         async with db.snapshot() as tx:
@@ -224,7 +244,10 @@ class ShiftController(Controller):
 
     @post(operation_id="addShift")
     async def add(
-        self, request: Request[None, None, State], db: Database, person: SignedIn
+        self,
+        request: Request[None, None, State],
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
     ) -> ShiftOut:
         """Add a shift."""
         person.must_be(Role.SUPERVISOR)
@@ -245,7 +268,11 @@ class ShiftController(Controller):
 
     @get(operation_id="listShifts")
     async def shifts(
-        self, db: Database, person: SignedIn, date: str | None = None, after: str | None = None
+        self,
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
+        date: FromQuery[str | None] = None,
+        after: FromQuery[str | None] = None,
     ) -> Page[ShiftOut]:
         """Return the shifts of the person's depots, of one day where one is named."""
         day = read_date(date)
