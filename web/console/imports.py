@@ -5,6 +5,8 @@ import io
 import anyio.to_thread
 from litestar import Controller, Request, post
 from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import FromQuery
 
 from backend.domain.people import Role
 from backend.errors import InputError, UnsupportedMedia
@@ -39,12 +41,12 @@ class ImportController(Controller):
     async def consignments(
         self,
         request: Request[None, None, State],
-        db: Database,
-        keys: Keys,
-        person: SignedIn,
-        depot: str | None = None,
-        date: str | None = None,
-        dry_run: str | None = None,
+        db: NamedDependency[Database],
+        keys: NamedDependency[Keys],
+        person: NamedDependency[SignedIn],
+        depot: FromQuery[str | None] = None,
+        date: FromQuery[str | None] = None,
+        dry_run: FromQuery[str | None] = None,
     ) -> ImportReport:
         """Bring consignments in; a bad row is told and never stops the good ones."""
         person.must_be(Role.SUPERVISOR)
