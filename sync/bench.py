@@ -1,4 +1,4 @@
-"""Where mutations are judged: the rows they speak of are held here, in lock order, for one chunk."""
+"""Where mutations are judged: the rows they speak of are held here, in lock order."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -50,7 +51,13 @@ class Case:
         """The files the mutation names, as JSON."""
         return tuple(wire(item) for item in self.mutation.frame.evidence)
 
-    def witness(self, outcome: Outcome, **more: Any) -> Witness:
+    def witness(
+        self,
+        outcome: Outcome,
+        *,
+        id: UUID | None = None,  # noqa: A002 - the witness's own word
+        findings: tuple[dict[str, str], ...] = (),
+    ) -> Witness:
         """What the timeline keeps of this mutation."""
         fix = self.mutation.frame.fix
         return Witness(
@@ -63,7 +70,8 @@ class Case:
             body=self.body,
             fix=wire(fix) if fix is not None else None,
             evidence=self.evidence,
-            **more,
+            id=id,
+            findings=findings,
         )
 
 

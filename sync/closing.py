@@ -35,7 +35,7 @@ async def close(case: Case, stop: Stop, ruling: Ruling, ending: Ending) -> Answe
     return await _move(case, stop, ruling.outcome, ending, door)
 
 
-async def correct(case: Case, stop: Stop, corrected: Corrected, mends: bool) -> Answer:
+async def correct(case: Case, stop: Stop, corrected: Corrected, *, mends: bool) -> Answer:
     """Mend the driver's own closing event; too late, it is kept and a person decides.
 
     ``mends``: the named event is the one that closed the stop, and this driver's.

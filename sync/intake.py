@@ -135,16 +135,14 @@ class Intake:
 
     async def _ask(self, heard: Heard, answer: Answer) -> None:
         """Open the inbox item of what a person has to look at."""
-        kind = _INBOX.get(answer.outcome)
-        if isinstance(heard.read, Mutation) and isinstance(heard.read.body, LostEvents):
-            kind = InboxKind.LOST_EVENTS
-        if kind is None or answer.outcome is Outcome.APPLIED and kind is not InboxKind.LOST_EVENTS:
+        kind = _inbox_kind(heard, answer)
+        if kind is None:
             return
         frame = heard.read.frame if isinstance(heard.read, Mutation) else None
         known_stop = frame.stop_id if frame and self._bench.knows(frame.stop_id) else None
         await open_item(
             self._tx,
-            kind=InboxKind.UNKNOWN_STOP if answer.code == "unknown_stop" else kind,
+            kind=kind,
             subject=f"mutation:{self._device.id}:{heard.hash.hex()}",
             detail=f"{heard.kind or 'mutation'} {answer.code or ''}: {answer.detail or ''}"[:500],
             stop_id=known_stop,
@@ -181,11 +179,23 @@ _INBOX = {
 }
 
 
+def _inbox_kind(heard: Heard, answer: Answer) -> InboxKind | None:
+    """Name what a person is asked about this answer, if anything."""
+    if _closes(heard) and answer.outcome is Outcome.APPLIED:
+        return InboxKind.LOST_EVENTS
+    return InboxKind.UNKNOWN_STOP if answer.code == "unknown_stop" else _INBOX.get(answer.outcome)
+
+
+def _closes(heard: Heard) -> LostEvents | None:
+    body = heard.read.body if isinstance(heard.read, Mutation) else None
+    return body if isinstance(body, LostEvents) else None
+
+
 def _closes_to(heard: Heard, answered: Receipt) -> int | None:
     """Return the last number a declaration of loss closes, if it was taken."""
-    body = heard.read.body if isinstance(heard.read, Mutation) else None
+    declared = _closes(heard)
     taken = answered.outcome is Outcome.APPLIED and not answered.duplicate
-    return body.to_n if taken and isinstance(body, LostEvents) else None
+    return declared.to_n if declared and taken else None
 
 
 async def _remember(tx: Tx, device: CallingDevice, batch: Sequence[Heard]) -> Memory:

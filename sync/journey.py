@@ -1,4 +1,4 @@
-"""What a mutation does to a route: it starts, it ends, or the driver would rather go another way."""
+"""What a mutation does to a route: it starts, it ends, or its order is to be another."""
 
 from uuid import UUID
 
@@ -40,7 +40,7 @@ async def _record(case: Case, route: Route, change: dict[str, object], outcome: 
 
 
 async def _resequence(case: Case, route: Route, wished: list[UUID]) -> Answer:
-    """An intent: it loses to any later change of the plan, and must name the stops that there are."""
+    """An intent: it loses to any later change of the plan, and must name every open stop."""
     base = case.mutation.frame.base
     office = await visits.route_office_version(case.tx, route.id)
     mine = route.manifest_driver_id == case.device.driver_id

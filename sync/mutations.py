@@ -1,4 +1,4 @@
-"""From bytes to a mutation, or to the reason why not. Nothing here fails: it reads or it says so."""
+"""From bytes to a mutation, or to the reason why not. Nothing in here fails."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -60,7 +60,7 @@ def hear(raw: bytes) -> Heard:
     """Read one element of a batch."""
     try:
         value = msgspec.json.decode(raw)
-        canonical = rfc8785.dumps(_as_doubles(value))
+        canonical = rfc8785.dumps(_as_doubles(value))  # type: ignore[arg-type]  # JSON by origin
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         return _unreadable(raw, str(error))
     if not isinstance(value, dict):
@@ -109,13 +109,13 @@ def _unsigned(value: dict[str, object]) -> tuple[bytes | None, str | None]:
         return None, None
     rest = {key: item for key, item in value.items() if key != "sig"}
     try:
-        return rfc8785.dumps(rest), sig
+        return rfc8785.dumps(rest), sig  # type: ignore[arg-type]  # JSON by origin
     except rfc8785.CanonicalizationError:
         return None, sig
 
 
 def _number(value: object) -> int | None:
-    """A device's number: an integer from 1 to 2^53−1, nothing that merely looks like one."""
+    """A device's number: an integer from 1 to 2^53-1, nothing that merely looks like one."""
     return value if type(value) is int and 1 <= value <= MAX_N else None
 
 

@@ -1,4 +1,4 @@
-"""Pull: what changed in a driver's scope since his cursor, from one moment's view of the database."""
+"""Pull: what changed in a driver's scope since his cursor, as one moment saw the database."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ class Pulled:
 
 
 class Digests:
-    """Digests of scopes at versions: an idle phone's question is answered without reading the feed."""
+    """Digests of scopes at versions, so that an idle phone costs no reading of the feed."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[UUID, str, int], str] = OrderedDict()

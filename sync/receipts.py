@@ -1,4 +1,4 @@
-"""What a device is told: one receipt for each mutation, and the reply around them (contract §2.2)."""
+"""What a device is told: a receipt for each mutation, and the reply around them (§2.2)."""
 
 from typing import Any
 from uuid import UUID

@@ -42,7 +42,7 @@ async def _carry_out(case: Case, stop: Stop, ruling: Ruling, closed: ClosedBy | 
             return await closing.close(case, stop, ruling, ending)
         case Corrected() as corrected:
             mends = closed is not None and closed.mutation_id == corrected.corrects
-            return await closing.correct(case, stop, corrected, mends)
+            return await closing.correct(case, stop, corrected, mends=mends)
         case CodePresented() as body:
             return await door.present(case, stop, body)
         case EvidenceAdded():

@@ -46,7 +46,7 @@ class ScanPurpose(StrEnum):
 
 
 class At(Struct, frozen=True):
-    """When, by the device: wall clock, monotonic clock within one boot, and GPS if there was one."""
+    """When, by the device: wall clock, monotonic clock within one boot, GPS if there was one."""
 
     wall: Moment | None = None
     monotonic_ms: Millis | None = None

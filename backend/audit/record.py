@@ -36,9 +36,9 @@ SALT_BYTES = 16
 class Event:
     """What is to be recorded about one row.
 
-    ``action`` is ``noun.past_participle``; ``change`` maps columns to their new values; ``occurred``
-    is when it happened if that is not now; ``cause`` names the mutation or job; ``create`` makes the
-    row. A ``witness`` carries what the timeline of a stop shows beyond the change.
+    ``action`` is ``noun.past_participle``; ``change`` maps columns to their new values;
+    ``occurred`` is when it happened if that is not now; ``cause`` names the mutation or job;
+    ``create`` makes the row. A ``witness`` carries what the timeline of a stop shows beyond the change.
     """
 
     action: str
@@ -181,7 +181,9 @@ def _append(
     )
     tx.add(AuditPending(entry_id=entry_id))
     if openings:
-        shown = {name: [b64encode(salt).decode(), value] for name, (salt, value) in openings.items()}
+        shown = {
+            name: [b64encode(salt).decode(), value] for name, (salt, value) in openings.items()
+        }
         tx.add(
             AuditOpening(
                 entry_id=entry_id,

@@ -1,5 +1,6 @@
 """Access tokens: short-lived, signed (JWT, HS256), naming a device. Whether it was revoked is asked
-of the database on each call, so the token itself holds nothing that could go stale."""
+of the database on each call, so the token itself holds nothing that could go stale.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""People sign in with a password (Argon2id) and get a session: a cookie, or the same token as bearer."""
+"""People sign in with a password (Argon2id) and get a session: a cookie, or a bearer token."""
 
 import hmac
 import secrets

@@ -49,7 +49,7 @@ class Database:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Tx]:
-        """Open a transaction; commit at the end, scope counters last, roll back on any exception."""
+        """Open a transaction: scope counters last, then commit; roll back on any exception."""
         async with AsyncSession(self._engine, expire_on_commit=False) as tx:
             tx.info["now"] = self._clock.now()
             yield tx

@@ -50,7 +50,8 @@ def touch(tx: AsyncSession, scope: str, type_: str, entity_id: str, *, gone: boo
 
 
 _BUMP = text(
-    "INSERT INTO scope (id, v) VALUES (:id, 1) ON CONFLICT (id) DO UPDATE SET v = scope.v + 1 RETURNING v"
+    "INSERT INTO scope (id, v) VALUES (:id, 1) "
+    "ON CONFLICT (id) DO UPDATE SET v = scope.v + 1 RETURNING v"
 )
 _PUT = text(
     "INSERT INTO feed (scope, type, entity_id, v, gone) "

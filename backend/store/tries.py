@@ -1,4 +1,4 @@
-"""Counted tries of guessable things, exact across processes: a try is reserved before it is made."""
+"""Counted tries of guessable things, exact across processes: reserved before they are made."""
 
 from datetime import datetime, timedelta
 

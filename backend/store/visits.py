@@ -1,4 +1,4 @@
-"""Queries behind judging what happened at stops and on routes: the rows, held, and their history."""
+"""Queries behind judging what happened at stops and on routes: held rows and their history."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -32,7 +32,7 @@ class EvidenceUpload(Row, table=True):
 
 @audited
 class Evidence(Audited, table=True):
-    """Bytes that arrived, fit their hash and could be read; immutable. One row per driver and hash."""
+    """Bytes that arrived, fit their hash and could be read; immutable, one row per driver."""
 
     __tablename__ = "evidence"
     __table_args__ = (UniqueConstraint("driver_id", "sha256"),)

@@ -15,7 +15,7 @@ class Mutation(Row, table=True):
     """One mutation as received, whatever became of it.
 
     ``numbered`` rows hold a device's number for good; forks, events of closed ranges and numberless
-    ones are kept beside them. ``hash`` is over the RFC 8785 bytes, or the raw bytes if there are none.
+    ones are kept beside them. ``hash`` is over the RFC 8785 bytes, else over the raw bytes.
     """
 
     __tablename__ = "mutation"

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from httpx import Response
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 from sqlalchemy import func, select
@@ -46,7 +47,7 @@ class Handset:
     sent: list[Json] = field(default_factory=list)
 
     def mutation(
-        self, kind: str, body: Json | None = None, segment: str = "economy", **more: Any
+        self, kind: str, body: Json | None = None, segment: str = "economy", **more: object
     ) -> Json:
         """Number a mutation about the stop of a segment."""
         self.n += 1
@@ -63,7 +64,7 @@ class Handset:
         }
         return {**made, **more}
 
-    async def post(self, raw: bytes | Json) -> Any:
+    async def post(self, raw: bytes | Json) -> Response:
         """Call sync with bytes or an envelope."""
         content = raw if isinstance(raw, bytes) else json.dumps(raw).encode()
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
@@ -78,7 +79,7 @@ class Handset:
         return reply
 
 
-def delivered(**more: Any) -> Json:
+def delivered(**more: object) -> Json:
     """A body that hands goods over."""
     return {"method": "handed_over", "parcels": [], "recipient": {"name": "E. Poe"}, **more}
 
