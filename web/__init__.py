@@ -5,8 +5,9 @@ from litestar import Router
 
 def routers() -> list[Router]:
     """Return what ``create_app`` mounts for people."""
-    from web import console
+    from web import console, customer
 
     return [
         console.router(),
+        customer.router(),
     ]

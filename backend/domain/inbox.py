@@ -17,6 +17,7 @@ class InboxKind(StrEnum):
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     SECOND_PERSON = "second_person"
     DISPUTE = "dispute"
+    RESCHEDULE = "reschedule"
     UNFINISHED = "unfinished"
 
 

@@ -6,6 +6,8 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, Request, Response, get, post, put
 from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from backend.clock import parse_time, rfc3339
 from backend.dispatch import segments
@@ -66,7 +68,9 @@ class SegmentController(Controller):
     """Segments and doors."""
 
     @get("/segments", operation_id="listSegments")
-    async def listed(self, db: Database, person: SignedIn) -> Page[SegmentOut]:
+    async def listed(
+        self, db: NamedDependency[Database], person: NamedDependency[SignedIn]
+    ) -> Page[SegmentOut]:
         """List the segments with their present policies."""
         del person
         async with db.snapshot() as tx:
@@ -74,7 +78,11 @@ class SegmentController(Controller):
 
     @put("/segments/{code:str}", operation_id="changeSegment")
     async def change(
-        self, request: Request[None, None, State], code: str, db: Database, person: SignedIn
+        self,
+        request: Request[None, None, State],
+        code: FromPath[str],
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
     ) -> SegmentOut:
         """Make a new version; what is already released keeps the version it was released with."""
         person.must_be(Role.SUPERVISOR)
@@ -86,7 +94,11 @@ class SegmentController(Controller):
 
     @post("/segments/{code:str}/simulate", status_code=200, operation_id="simulateSegment")
     async def simulate(
-        self, request: Request[None, None, State], code: str, db: Database, person: SignedIn
+        self,
+        request: Request[None, None, State],
+        code: FromPath[str],
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
     ) -> SimulationOut:
         """Tell what a policy would have refused in a period, with samples."""
         person.must_be(Role.SUPERVISOR, Role.COMPLIANCE)
@@ -107,7 +119,12 @@ class SegmentController(Controller):
         )
 
     @post("/stops/{stop_id:str}/code", status_code=204, operation_id="issueCode")
-    async def issue(self, stop_id: str, db: Database, person: SignedIn) -> Response[None]:
+    async def issue(
+        self,
+        stop_id: FromPath[str],
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
+    ) -> Response[None]:
         """Issue a new code and door token; the customer's page shows them, the old ones die."""
         person.must_be(Role.SUPERVISOR)
         async with db.begin() as tx:
