@@ -5,7 +5,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, get
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromQuery, QueryParameter
 
 from backend.domain.consignment import ConsignmentState
 from backend.identity.people import SignedIn
@@ -40,15 +41,15 @@ class ConsignmentController(Controller):
     @get(operation_id="listConsignments")
     async def consignments(
         self,
-        db: Database,
-        keys: Keys,
-        settings: Settings,
-        person: SignedIn,
-        reference: str | None = None,
-        depot: str | None = None,
-        in_state: Annotated[str | None, Parameter(query="state")] = None,
-        date: str | None = None,
-        after: str | None = None,
+        db: NamedDependency[Database],
+        keys: NamedDependency[Keys],
+        settings: NamedDependency[Settings],
+        person: NamedDependency[SignedIn],
+        reference: FromQuery[str | None] = None,
+        depot: FromQuery[str | None] = None,
+        in_state: Annotated[str | None, QueryParameter(name="state")] = None,
+        date: FromQuery[str | None] = None,
+        after: FromQuery[str | None] = None,
     ) -> Page[ConsignmentItem]:
         """Return a page of what the person may see, in the order it came in."""
         state = word_of("state", in_state, ConsignmentState)
