@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -53,9 +54,9 @@ async def _no_waiting(_seconds: float) -> None:
 class Bench:
     """The application, a line to it, and the means to hand out codes."""
 
-    app: Litestar
     db: Database
     settings: Settings
+    clock: FakeClock
     line: Line
     folder: Path
 
@@ -81,19 +82,39 @@ class Bench:
             synchronous="NORMAL",
         )
 
-    async def enrolled(self, name: str = "phone", **how: bool) -> Handset:
+    async def enrolled(self) -> Handset:
         """A phone of a new driver."""
-        phone = self.phone(name, **how)
+        phone = self.phone()
         await phone.enrol(await self.code())
         return phone
 
 
-@pytest.fixture
-async def bench(
-    fresh_db: Database, fresh_pg_url: str, clock: FakeClock, tmp_path: Path
-) -> AsyncIterator[Bench]:
+@dataclass
+class Installation:
+    """One application for a module's tests; every test brings its own driver."""
+
+    app: Litestar
+    db: Database
+    settings: Settings
+    clock: FakeClock
+
+
+@pytest.fixture(scope="module")
+async def installed(
+    pg_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
     """A fresh installation within this process."""
-    settings = settings_for(fresh_pg_url, tmp_path / "server")
+    clock = FakeClock(datetime(2026, 11, 23, 8, 0, tzinfo=UTC))
+    settings = settings_for(pg_url, tmp_path_factory.mktemp("server"))
     app = create_app(settings, clock=clock)
+    db = Database(pg_url, clock=clock)
     async with app.lifespan():
-        yield Bench(app, fresh_db, settings, Line(app), tmp_path)
+        yield Installation(app, db, settings, clock)
+    await db.close()
+
+
+@pytest.fixture
+def bench(installed: Installation, tmp_path: Path) -> Bench:
+    """A line and a folder for phones of one test."""
+    line = Line(installed.app)
+    return Bench(installed.db, installed.settings, installed.clock, line, tmp_path)

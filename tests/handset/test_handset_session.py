@@ -3,7 +3,6 @@
 import pytest
 
 from handset import NotEnrolled, Refused, SignInLost, Unreachable
-from tests.fixtures.clock import FakeClock
 from tests.handset.conftest import Bench
 
 pytestmark = pytest.mark.anyio
@@ -31,11 +30,11 @@ async def test_a_phone_that_is_nobodys_cannot_call(bench: Bench) -> None:
         await bench.phone().lanes.have(["x"])
 
 
-async def test_an_expired_token_is_renewed_in_passing(bench: Bench, clock: FakeClock) -> None:
+async def test_an_expired_token_is_renewed_in_passing(bench: Bench) -> None:
     """The call that met the expiry is repeated with the new token."""
     phone = await bench.enrolled()
     before = phone.session.access
-    clock.advance(minutes=16)
+    bench.clock.advance(minutes=16)
     await phone.lanes.have([NOBODYS])
     assert phone.session.access != before
     assert bench.line.paths()[-3:] == [
@@ -45,10 +44,10 @@ async def test_an_expired_token_is_renewed_in_passing(bench: Bench, clock: FakeC
     ]
 
 
-async def test_a_lost_refresh_reply_is_asked_for_again(bench: Bench, clock: FakeClock) -> None:
+async def test_a_lost_refresh_reply_is_asked_for_again(bench: Bench) -> None:
     """The nonce was on the disk first, so a phone switched off meanwhile gets the same answer."""
     phone = await bench.enrolled()
-    clock.advance(minutes=16)
+    bench.clock.advance(minutes=16)
     bench.line.losses.extend([None, "reply"])
     with pytest.raises(Unreachable):
         await phone.lanes.have([NOBODYS])
@@ -59,24 +58,24 @@ async def test_a_lost_refresh_reply_is_asked_for_again(bench: Bench, clock: Fake
     assert first.content == second.content
 
 
-async def test_each_refresh_has_its_own_nonce(bench: Bench, clock: FakeClock) -> None:
+async def test_each_refresh_has_its_own_nonce(bench: Bench) -> None:
     """A nonce is used again only until its reply has arrived."""
     phone = await bench.enrolled()
     for _ in range(2):
-        clock.advance(minutes=16)
+        bench.clock.advance(minutes=16)
         await phone.lanes.have([NOBODYS])
     first, second = (r for r in bench.line.requests if r.url.path == "/driver/v1/tokens")
     assert first.content != second.content
 
 
-async def test_a_lost_reply_found_too_late_ends_the_sign_in(bench: Bench, clock: FakeClock) -> None:
+async def test_a_lost_reply_found_too_late_ends_the_sign_in(bench: Bench) -> None:
     """After ten minutes the same nonce is a reuse; the phone says that it must enrol again."""
     phone = await bench.enrolled()
-    clock.advance(minutes=16)
+    bench.clock.advance(minutes=16)
     bench.line.losses.extend([None, "reply"])
     with pytest.raises(Unreachable):
         await phone.lanes.have([NOBODYS])
-    clock.advance(minutes=11)
+    bench.clock.advance(minutes=11)
     with pytest.raises(SignInLost, match="refresh_reused"):
         await phone.lanes.have([NOBODYS])
 
