@@ -11,7 +11,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import inspect as inspect_row
@@ -38,7 +38,7 @@ class Event:
 
     ``action`` is ``noun.past_participle``; ``change`` maps columns to their new values;
     ``occurred`` is when it happened if that is not now; ``cause`` names the mutation or job;
-    ``create`` makes the row. A ``witness`` carries what the timeline of a stop shows beyond the change.
+    ``create`` makes the row. A ``witness`` carries what the timeline shows beyond the change.
     """
 
     action: str
@@ -96,7 +96,8 @@ async def record(tx: AsyncSession, actor: Actor, event: Event) -> Audited:
 async def _row(tx: AsyncSession, event: Event) -> tuple[Audited, dict[str, object]]:
     """Return the row and the present values of the columns that are to change."""
     if event.create:
-        return event.row(**{"id": event.id, "version": 0, **event.change}), {}
+        values: dict[str, Any] = {"id": event.id, "version": 0, **event.change}
+        return event.row(**values), {}
     key = inspect_row(event.row).identity_key_from_primary_key((event.id,))
     row = cast("Audited | None", tx.sync_session.identity_map.get(key))
     if row is None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from backend.tables.devices import Device, DeviceJournal, EnrolmentCode, RefreshToken
 from backend.tables.fleet import Driver
@@ -26,16 +27,19 @@ class KnownDevice:
 
 async def epoch(tx: AsyncSession) -> UUID:
     """Return which life of the database this is."""
-    return (await tx.execute(select(Installation.epoch))).scalar_one()
+    return (await tx.execute(select(col(Installation.epoch)))).scalar_one()
 
 
 async def known(tx: AsyncSession, device_id: UUID) -> KnownDevice | None:
     """Find a device."""
     row = (
         await tx.execute(
-            select(Device.id, Device.driver_id, Device.revoked_at, Device.public_key).where(
-                Device.id == device_id
-            )
+            select(
+                col(Device.id),
+                col(Device.driver_id),
+                col(Device.revoked_at),
+                col(Device.public_key),
+            ).where(col(Device.id) == device_id)
         )
     ).one_or_none()
     return None if row is None else KnownDevice(*row)
@@ -44,9 +48,9 @@ async def known(tx: AsyncSession, device_id: UUID) -> KnownDevice | None:
 async def depot_of(tx: AsyncSession, device_id: UUID) -> UUID | None:
     """Return the depot of a device's driver."""
     return await tx.scalar(
-        select(Driver.depot_id)
-        .join(Device, Device.driver_id == Driver.id)
-        .where(Device.id == device_id)
+        select(col(Driver.depot_id))
+        .join(Device, col(Device.driver_id) == col(Driver.id))
+        .where(col(Device.id) == device_id)
     )
 
 
@@ -55,12 +59,12 @@ async def spend_enrolment_code(tx: AsyncSession, code_hash: bytes, now: datetime
     return await tx.scalar(
         update(EnrolmentCode)
         .where(
-            EnrolmentCode.code_hash == code_hash,
-            EnrolmentCode.used_at.is_(None),
-            EnrolmentCode.expires_at > now,
+            col(EnrolmentCode.code_hash) == code_hash,
+            col(EnrolmentCode.used_at).is_(None),
+            col(EnrolmentCode.expires_at) > now,
         )
         .values(used_at=now)
-        .returning(EnrolmentCode.driver_id)
+        .returning(col(EnrolmentCode.driver_id))
     )
 
 
@@ -78,13 +82,13 @@ def open_journal(tx: AsyncSession, device_id: UUID) -> None:
 
 async def lock_journal(tx: AsyncSession, device_id: UUID) -> DeviceJournal:
     """Lock how far a device was heard; the first lock of every push."""
-    query = select(DeviceJournal).where(DeviceJournal.device_id == device_id).with_for_update()
+    query = select(DeviceJournal).where(col(DeviceJournal.device_id) == device_id).with_for_update()
     return (await tx.execute(query)).scalar_one()
 
 
 async def lock_refresh_token(tx: AsyncSession, token_hash: bytes) -> RefreshToken | None:
     """Find a refresh token and hold it."""
-    query = select(RefreshToken).where(RefreshToken.token_hash == token_hash).with_for_update()
+    query = select(RefreshToken).where(col(RefreshToken.token_hash) == token_hash).with_for_update()
     return (await tx.execute(query)).scalar_one_or_none()
 
 
@@ -97,12 +101,14 @@ def add_refresh_token(
 
 async def end_family(tx: AsyncSession, family: UUID) -> None:
     """End every refresh token of a family."""
-    await tx.execute(update(RefreshToken).where(RefreshToken.family == family).values(ended=True))
+    await tx.execute(
+        update(RefreshToken).where(col(RefreshToken.family) == family).values(ended=True)
+    )
 
 
 async def note_contact(tx: AsyncSession, device_id: UUID, values: dict[str, Any]) -> int:
     """Remember when a device was heard and what it said of its queue."""
     done = await tx.execute(
-        update(DeviceJournal).where(DeviceJournal.device_id == device_id).values(**values)
+        update(DeviceJournal).where(col(DeviceJournal.device_id) == device_id).values(**values)
     )
     return cast("CursorResult[Any]", done).rowcount

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from backend.tables.scopes import Feed, Scope
 
@@ -83,13 +84,15 @@ async def publish(tx: AsyncSession) -> dict[str, int]:
 
 async def version(tx: AsyncSession, scope: str) -> int:
     """Return a scope's counter; 0 for a scope that nothing ever touched."""
-    found = await tx.scalar(select(Scope.v).where(Scope.id == scope))
+    found = await tx.scalar(select(col(Scope.v)).where(col(Scope.id) == scope))
     return found or 0
 
 
 async def versions(tx: AsyncSession, scopes: Iterable[str]) -> dict[str, int]:
     """Return the counters of several scopes at once."""
-    query = select(Scope.id, Scope.v).where(Scope.id.in_(bindparam("ids", expanding=True)))
+    query = select(col(Scope.id), col(Scope.v)).where(
+        col(Scope.id).in_(bindparam("ids", expanding=True))
+    )
     rows = await tx.execute(query, {"ids": list(scopes)})
     return {row.id: row.v for row in rows}
 
@@ -100,21 +103,23 @@ async def since(tx: AsyncSession, scope: str, v: int, *, limit: int) -> list[Cha
     At most ``limit`` changes, unless one transaction alone made more.
     """
     query = (
-        select(Feed.type, Feed.entity_id, Feed.v, Feed.gone)
-        .where(Feed.scope == scope, Feed.v > v)
-        .order_by(Feed.v, Feed.type, Feed.entity_id)
+        select(col(Feed.type), col(Feed.entity_id), col(Feed.v), col(Feed.gone))
+        .where(col(Feed.scope) == scope, col(Feed.v) > v)
+        .order_by(col(Feed.v), col(Feed.type), col(Feed.entity_id))
     )
     rows = (await tx.execute(query.limit(limit + 1))).all()
     if len(rows) > limit:
         last = rows[limit].v
         whole = [row for row in rows if row.v < last]
         if not whole:
-            whole = list((await tx.execute(query.where(Feed.v == last))).all())
+            whole = list((await tx.execute(query.where(col(Feed.v) == last))).all())
         rows = whole
     return [Change(row.type, row.entity_id, row.v, row.gone) for row in rows]
 
 
 async def all_versions(tx: AsyncSession, scope: str) -> list[tuple[str, str, int]]:
     """Return (type, id, v) of every entity that is in the scope now."""
-    query = select(Feed.type, Feed.entity_id, Feed.v).where(Feed.scope == scope, ~Feed.gone)
+    query = select(col(Feed.type), col(Feed.entity_id), col(Feed.v)).where(
+        col(Feed.scope) == scope, ~col(Feed.gone)
+    )
     return [(row.type, row.entity_id, row.v) for row in await tx.execute(query)]

@@ -3,9 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlmodel import col
 
@@ -139,19 +140,19 @@ async def routes(tx: Tx, ids: Collection[UUID]) -> list[RouteLine]:
         )
         .scalar_subquery()
     )
-    query = (
+    query: Select[*tuple[Any, ...]] = (
         select(
             col(Route.id),
             col(Route.version),
             col(Route.date),
             col(Route.state),
             col(Route.released_at),
-            col(Depot.name),
-            col(Depot.lat),
-            col(Depot.lon),
-            col(Vehicle.code),
-            col(Shift.starts_at),
-            col(Shift.ends_at),
+            col(Depot.name).label("depot_name"),
+            col(Depot.lat).label("depot_lat"),
+            col(Depot.lon).label("depot_lon"),
+            col(Vehicle.code).label("vehicle"),
+            col(Shift.starts_at).label("shift_start"),
+            col(Shift.ends_at).label("shift_end"),
             order.label("stop_ids"),
         )
         .join(Depot, col(Depot.id) == col(Route.depot_id))
@@ -159,7 +160,10 @@ async def routes(tx: Tx, ids: Collection[UUID]) -> list[RouteLine]:
         .join(Shift, col(Shift.id) == col(Route.shift_id))
         .where(col(Route.id).in_(ids))
     )
-    return [RouteLine(*row[:11], tuple(row[11] or ())) for row in await tx.execute(query)]
+    return [
+        RouteLine(**{**row._asdict(), "stop_ids": tuple(row.stop_ids or ())})
+        for row in await tx.execute(query)
+    ]
 
 
 _STOP = select(
@@ -198,7 +202,9 @@ async def stops(tx: Tx, ids: Collection[UUID]) -> list[StopLine]:
     if not ids:
         return []
     rows = await tx.execute(_STOP.where(col(Stop.id).in_(ids)))
-    return [StopLine(*row[:20], tuple(row[20]), *row[21:]) for row in rows]
+    return [
+        StopLine(**{**row._asdict(), "address_lines": tuple(row.address_lines)}) for row in rows
+    ]
 
 
 async def parcels(tx: Tx, consignment_ids: Collection[UUID]) -> dict[UUID, list[ParcelLine]]:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from backend.tables.fleet import Depot
 from backend.tables.people import Person, Session
@@ -26,8 +27,14 @@ class KnownPerson:
 
 async def by_email(tx: AsyncSession, email: str) -> KnownPerson | None:
     """Find a person by e-mail address, whatever its case."""
-    query = select(Person.id, Person.email, Person.role, Person.password_hash, Person.depots)
-    row = (await tx.execute(query.where(Person.email == email.lower()))).one_or_none()
+    query = select(
+        col(Person.id),
+        col(Person.email),
+        col(Person.role),
+        col(Person.password_hash),
+        col(Person.depots),
+    )
+    row = (await tx.execute(query.where(col(Person.email) == email.lower()))).one_or_none()
     if row is None:
         return None
     codes = tuple(row.depots)
@@ -39,10 +46,15 @@ async def by_session(tx: AsyncSession, token_hash: bytes, now: datetime) -> Know
     """Find the person of a live session."""
     query = (
         select(
-            Person.id, Person.email, Person.role, Person.password_hash, Session.csrf, Person.depots
+            col(Person.id),
+            col(Person.email),
+            col(Person.role),
+            col(Person.password_hash),
+            col(Session.csrf),
+            col(Person.depots),
         )
-        .join(Session, Session.person_id == Person.id)
-        .where(Session.token_hash == token_hash, Session.expires_at > now)
+        .join(Session, col(Session.person_id) == col(Person.id))
+        .where(col(Session.token_hash) == token_hash, col(Session.expires_at) > now)
     )
     row = (await tx.execute(query)).one_or_none()
     if row is None:
@@ -56,7 +68,7 @@ async def by_session(tx: AsyncSession, token_hash: bytes, now: datetime) -> Know
 async def _depot_ids(tx: AsyncSession, codes: tuple[str, ...]) -> frozenset[UUID]:
     if not codes:
         return frozenset()
-    return frozenset(await tx.scalars(select(Depot.id).where(Depot.code.in_(codes))))
+    return frozenset(await tx.scalars(select(col(Depot.id)).where(col(Depot.code).in_(codes))))
 
 
 def add_session(
@@ -68,9 +80,9 @@ def add_session(
 
 async def end_session(tx: AsyncSession, token_hash: bytes) -> None:
     """End a session; ending it twice is harmless."""
-    await tx.execute(delete(Session).where(Session.token_hash == token_hash))
+    await tx.execute(delete(Session).where(col(Session.token_hash) == token_hash))
 
 
 async def forget_sessions(tx: AsyncSession, before: datetime) -> None:
     """Drop sessions that are over."""
-    await tx.execute(delete(Session).where(Session.expires_at < before))
+    await tx.execute(delete(Session).where(col(Session.expires_at) < before))

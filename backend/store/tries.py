@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import case, delete, func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from backend.tables.installation import TryWindow
 
@@ -13,16 +14,16 @@ async def reserve(
     tx: AsyncSession, key: str, now: datetime, *, limit: int, window: timedelta
 ) -> timedelta | None:
     """Take one try of ``key``; return None if there was one left, else how long to wait."""
-    over = TryWindow.started_at <= now - window
+    over = col(TryWindow.started_at) <= now - window
     fresh = insert(TryWindow).values(key=key, started_at=now, tries=1)
     taken = await tx.execute(
         fresh.on_conflict_do_update(
             index_elements=["key"],
             set_={
-                "tries": func.least(case((over, 1), else_=TryWindow.tries + 1), limit + 1),
-                "started_at": case((over, now), else_=TryWindow.started_at),
+                "tries": func.least(case((over, 1), else_=col(TryWindow.tries) + 1), limit + 1),
+                "started_at": case((over, now), else_=col(TryWindow.started_at)),
             },
-        ).returning(TryWindow.tries, TryWindow.started_at)
+        ).returning(col(TryWindow.tries), col(TryWindow.started_at))
     )
     row = taken.one()
     return None if row.tries <= limit else row.started_at + window - now
@@ -32,11 +33,11 @@ async def refund(tx: AsyncSession, key: str) -> None:
     """Give a try back: it was not a wrong one."""
     await tx.execute(
         update(TryWindow)
-        .where(TryWindow.key == key)
-        .values(tries=func.greatest(TryWindow.tries - 1, 0))
+        .where(col(TryWindow.key) == key)
+        .values(tries=func.greatest(col(TryWindow.tries) - 1, 0))
     )
 
 
 async def forget(tx: AsyncSession, before: datetime) -> None:
     """Drop windows that are over."""
-    await tx.execute(delete(TryWindow).where(TryWindow.started_at < before))
+    await tx.execute(delete(TryWindow).where(col(TryWindow.started_at) < before))
