@@ -56,29 +56,27 @@ async def run(
 
 
 async def _ready(children: Family, host: str, port: int) -> None:
-    """Return when the API answers anything at all."""
+    """Return when the API says that it can serve."""
     ended = asyncio.create_task(children.first_end())
     try:
         async with asyncio.timeout(READY_SECONDS):
-            while not await asyncio.to_thread(_answers, host, port):
+            while not await asyncio.to_thread(_serves, host, port):
                 if ended.done():
                     raise NotStarted(f"{ended.result()} ended while starting; see above")
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        raise NotStarted(f"the API did not answer within {READY_SECONDS:.0f} s") from None
+        raise NotStarted(f"the API was not ready within {READY_SECONDS:.0f} s") from None
     finally:
         ended.cancel()
 
 
-def _answers(host: str, port: int) -> bool:
+def _serves(host: str, port: int) -> bool:
     line = http.client.HTTPConnection(host, port, timeout=5)
     try:
-        line.request("GET", "/")
-        line.getresponse().read()
+        line.request("GET", "/health/ready")
+        return line.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
-    else:
-        return True
     finally:
         line.close()
 
