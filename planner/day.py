@@ -35,7 +35,8 @@ PARCEL_S = 20
 """Seconds for each further parcel."""
 
 NEEDS_SKILL = frozenset({"refrigerated", "frozen", "hazardous", "two_person", "tail_lift"})
-"""Handling words that not every van and driver can do; the others only tell the driver."""
+"""Handling words that need a skill everywhere; so does any word that some van or driver of the
+depot has as a skill. The others (``fragile``) only tell the driver to be careful."""
 
 BASE_PENALTY_S = 86_400
 PENALTY_PER_PRIORITY_S = 3_456
@@ -64,6 +65,7 @@ def compile_day(
     segments: Mapping[str, Segment],
     pins: Sequence[Pinned],
     engagements: Sequence[Engagement],
+    skills: frozenset[str],
     times: TravelTimes,
 ) -> Day:
     """Return the day's problem, and at once whoever cannot be in it."""
@@ -79,7 +81,8 @@ def compile_day(
     hopeless = tuple(left for each in goods if (left := _hopeless(each, segments)) is not None)
     out = {left.visit for left in hopeless}
     due = [each for each in goods if str(each.id) not in out]
-    visits = tuple(_visit(each, segments[each.segment], origin, pin_of) for each in due)
+    special = NEEDS_SKILL | skills
+    visits = tuple(_visit(each, segments[each.segment], origin, pin_of, special) for each in due)
     return Day(
         Problem(origin, Depot(depot.code, place), shifts, visits),
         {str(each.id): each for each in goods},
@@ -121,7 +124,13 @@ def _hopeless(goods: Goods, segments: Mapping[str, Segment]) -> LeftOut | None:
     return None
 
 
-def _visit(goods: Goods, segment: Segment, origin: dt.datetime, pins: Mapping[str, Pin]) -> Visit:
+def _visit(
+    goods: Goods,
+    segment: Segment,
+    origin: dt.datetime,
+    pins: Mapping[str, Pin],
+    special: frozenset[str],
+) -> Visit:
     assert goods.lat is not None
     assert goods.lon is not None
     policy, contents = segment.policy, goods.contents
@@ -132,7 +141,7 @@ def _visit(goods: Goods, segment: Segment, origin: dt.datetime, pins: Mapping[st
         window=_window(goods, origin),
         service_s=door_s,
         demand=Load(ceil(contents.weight_kg * 1000), ceil(contents.volume_dm3 * 1000)),
-        needs=(contents.handling & NEEDS_SKILL) | frozenset(policy.vehicle_skills),
+        needs=(contents.handling & special) | frozenset(policy.vehicle_skills),
         drop_penalty_s=BASE_PENALTY_S + PENALTY_PER_PRIORITY_S * policy.priority,
         pin=pins.get(str(goods.id)),
     )

@@ -154,6 +154,7 @@ async def _gather(db: Database, claim: plans.Claim, times: TravelTimes) -> Day:
             await segments.current(tx),
             await planning.pins(tx, claim.depot_id, claim.date),
             await planning.engagements(tx, claim.depot_id, claim.date),
+            await planning.special_skills(tx, claim.depot_id),
             times,
         )
 

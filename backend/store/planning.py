@@ -270,3 +270,12 @@ async def awaits_a_plan(tx: Tx, depot_id: UUID, date: dt.date) -> bool:
     if await tx.scalar(select(planned.exists())):
         return False
     return bool(await goods(tx, depot_id, date)) and bool(await crews(tx, depot_id, date))
+
+
+async def special_skills(tx: Tx, depot_id: UUID) -> frozenset[str]:
+    """Return every skill that some van or driver of a depot has."""
+    words: set[str] = set()
+    for table in (Vehicle, Driver):
+        query = select(col(table.skills)).where(col(table.depot_id) == depot_id)
+        words.update(word for skills in await tx.scalars(query) for word in skills)
+    return frozenset(words)

@@ -17,7 +17,9 @@ def router() -> Router:
     from web.console.imports import ImportController
     from web.console.inbox import InboxController
     from web.console.overrides import OverrideController
+    from web.console.plans import PlanController
     from web.console.privacy import PrivacyController
+    from web.console.routes import RouteController
     from web.console.segments import SegmentController
     from web.console.sign_in import SignInController
     from web.console.timeline import TimelineController
@@ -31,6 +33,8 @@ def router() -> Router:
             DevicesController,
             InboxController,
             OverrideController,
+            PlanController,
+            RouteController,
             SegmentController,
             SignInController,
             ImportController,
