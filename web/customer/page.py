@@ -18,7 +18,7 @@ from msgspec import Meta
 from backend.clock import rfc3339
 from backend.dispatch import wishes
 from backend.domain.policy import CustomerAction, Policy
-from backend.errors import InputError, NotFound, StateConflict, TooManyTries
+from backend.errors import InputError, Malformed, NotFound, StateConflict, TooManyTries
 from backend.ids import new_id
 from backend.keys import Keys, tracking_hash
 from backend.store import segments, tracking, tries
@@ -267,9 +267,16 @@ async def _asked(request: AnyRequest, shape: type[W]) -> W:
     """Read what is asked for, from JSON or from the page's own form; empty fields are absent."""
     raw = await read_body(request, _BODY_LIMIT)
     if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        fields = parse_qsl(raw.decode("utf-8"), max_num_fields=10)
-        raw = msgspec.json.encode({name: value for name, value in fields if value.strip()})
+        raw = msgspec.json.encode(_fields(raw))
     return decode(raw or b"{}", shape)
+
+
+def _fields(raw: bytes) -> dict[str, str]:
+    try:
+        fields = parse_qsl(raw.decode("utf-8"), max_num_fields=10, errors="strict")
+    except ValueError as error:
+        raise Malformed("not a form of ours") from error
+    return {name: value for name, value in fields if value.strip()}
 
 
 def _thanks(request: AnyRequest, token: str, done: str) -> Response[bytes]:
