@@ -7,7 +7,7 @@ import os
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -92,16 +92,16 @@ class Line:
         return body
 
 
-@pytest.fixture
-def settings(pg_url: str, tmp_path: Path) -> Settings:
-    """An installation of its own."""
-    return settings_for(pg_url, tmp_path)
+@pytest.fixture(scope="module")
+def settings(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """One installation for this module; each test brings drivers of its own."""
+    return settings_for(pg_url, tmp_path_factory.mktemp("data"))
 
 
-@pytest.fixture
-async def client(settings: Settings, clock: FakeClock) -> AsyncIterator[AsyncTestClient[Litestar]]:
-    """The application."""
-    async with calling(settings, clock) as client:
+@pytest.fixture(scope="module")
+async def client(settings: Settings) -> AsyncIterator[AsyncTestClient[Litestar]]:
+    """The application, at the moment at which the tests' clock stands."""
+    async with calling(settings, FakeClock(datetime(2026, 11, 23, 8, 0, tzinfo=UTC))) as client:
         yield client
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,16 +27,16 @@ pytestmark = pytest.mark.anyio
 GOOD = {"at": "2026-11-23T07:59:00.000Z", "lat": 39.29, "lon": -76.6, "accuracy_m": 8}
 
 
-@pytest.fixture
-def settings(pg_url: str, tmp_path: Path) -> Settings:
-    """An installation of its own."""
-    return settings_for(pg_url, tmp_path)
+@pytest.fixture(scope="module")
+def settings(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """One installation for this module; each test brings drivers of its own."""
+    return settings_for(pg_url, tmp_path_factory.mktemp("data"))
 
 
-@pytest.fixture
-async def client(settings: Settings, clock: FakeClock) -> AsyncIterator[AsyncTestClient[Litestar]]:
-    """The application."""
-    async with calling(settings, clock) as client:
+@pytest.fixture(scope="module")
+async def client(settings: Settings) -> AsyncIterator[AsyncTestClient[Litestar]]:
+    """The application, at the moment at which the tests' clock stands."""
+    async with calling(settings, FakeClock(datetime(2026, 11, 23, 8, 0, tzinfo=UTC))) as client:
         yield client
 
 
