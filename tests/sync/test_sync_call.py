@@ -72,7 +72,12 @@ class Handset:
 
     async def sync(self, *mutations: Json, cursor: str | None = None, pull: bool = False) -> Json:
         """Send mutations; return the reply."""
-        envelope: Json = {"cursor": cursor, "pull": pull, "client": {}, "mutations": list(mutations)}
+        envelope: Json = {
+            "cursor": cursor,
+            "pull": pull,
+            "client": {},
+            "mutations": list(mutations),
+        }
         answer = await self.post(envelope)
         assert answer.status_code == 200, answer.text
         reply: Json = answer.json()

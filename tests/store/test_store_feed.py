@@ -1,0 +1,91 @@
+"""The feed: no committed change is ever missed by a reader that follows the counters."""
+
+import random
+
+import anyio
+import pytest
+
+from backend.store import feed
+from backend.store.database import Database
+
+pytestmark = pytest.mark.anyio
+
+SCOPES = ["driver:a", "driver:b"]
+WRITERS, ROUNDS = 6, 25
+
+
+class Reader:
+    """Follows the cursors of both scopes and remembers the newest number of each entity."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.seen: dict[tuple[str, str], int] = {}
+        self.at = dict.fromkeys(SCOPES, 0)
+
+    async def read(self, scope: str) -> None:
+        """Read one page."""
+        async with self.db.snapshot() as tx:
+            for change in await feed.since(tx, scope, self.at[scope], limit=5):
+                self.seen[scope, change.entity_id] = change.v
+                self.at[scope] = change.v
+
+    async def follow(self, done: anyio.Event) -> None:
+        """Read until told to stop, then to the end."""
+        while not done.is_set():
+            for scope in SCOPES:
+                await self.read(scope)
+        for scope in SCOPES * 40:
+            await self.read(scope)
+
+
+async def write(db: Database, writer: int) -> None:
+    """Change a few entities, one in each transaction, in an order of the writer's own."""
+    dice = random.Random(writer)
+    for round_ in range(ROUNDS):
+        async with db.begin() as tx:
+            entity = f"{writer}-{dice.randrange(3)}"
+            feed.touch(tx, dice.choice(SCOPES), "stop", entity, gone=round_ % 5 == 0)
+
+
+async def test_concurrent_writers_lose_no_change_for_a_reader(db: Database) -> None:
+    """Transactions that overlap and commit out of order are all seen, each with its last word."""
+    reader, done = Reader(db), anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(reader.follow, done)
+        async with anyio.create_task_group() as writers:
+            for writer in range(WRITERS):
+                writers.start_soon(write, db, writer)
+        done.set()
+    async with db.snapshot() as tx:
+        for scope in SCOPES:
+            newest = {c.entity_id: c.v for c in await feed.since(tx, scope, 0, limit=1000)}
+            seen = {id_: v for (where, id_), v in reader.seen.items() if where == scope}
+            assert seen == newest
+
+
+async def test_changes_of_one_transaction_share_a_number_and_a_page(db: Database) -> None:
+    """A page never splits them, even where they alone exceed its size."""
+    async with db.begin() as tx:
+        for entity in range(7):
+            feed.touch(tx, "driver:page", "stop", str(entity))
+    async with db.begin() as tx:
+        feed.touch(tx, "driver:page", "stop", "after")
+    async with db.snapshot() as tx:
+        page = await feed.since(tx, "driver:page", 0, limit=3)
+        rest = await feed.since(tx, "driver:page", page[-1].v, limit=3)
+    assert (len(page), {change.v for change in page}) == (7, {1})
+    assert [change.entity_id for change in rest] == ["after"]
+
+
+async def test_a_rolled_back_transaction_bumps_nothing(db: Database) -> None:
+    """No number without its change."""
+
+    async def fail() -> None:
+        async with db.begin() as tx:
+            feed.touch(tx, "driver:undone", "stop", "x")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
+    async with db.snapshot() as tx:
+        assert await feed.version(tx, "driver:undone") == 0
