@@ -36,7 +36,7 @@ _UNIT = re.compile(
     r"[\s.:#]*(?:\d+\w?|[a-z])?$",
     re.IGNORECASE,
 )
-_NUMBER = r"\d+(?:\s?[a-z](?![a-z]))?(?:\s?[-/]\s?\d+[a-z]?)?"
+_NUMBER = r"\d+(?:[\s-]?[a-z](?![a-z]))?(?:\s?[-/]\s?\d+[a-z]?)?"
 _FIRST = re.compile(rf"({_NUMBER})[\s,]+(\S.*)", re.IGNORECASE)
 _FIRST_BARE = re.compile(r"(\d+)[\s,]+(\S.*)")
 _LAST = re.compile(rf"(.*\S)[\s,]+({_NUMBER})", re.IGNORECASE)
@@ -103,8 +103,8 @@ def _spelled(token: str, index: int, last: int) -> str:
 
 
 def number_key(text: str) -> str:
-    """Return a house number without spaces and case."""
-    return re.sub(r"\s+", "", text.casefold())
+    """Return a house number without spaces and case: ``723-B`` is ``723b``."""
+    return re.sub(r"\s+|-(?=\s*[a-z])", "", text.casefold())
 
 
 def city_key(text: str) -> str:

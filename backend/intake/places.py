@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
+from backend.domain.geo import LatLon
 from backend.errors import Malformed
 from backend.intake import countries, gazetteer
+from backend.intake.gazetteer import Known
 from backend.store import intake as store
 from backend.store.database import Tx
 
@@ -45,18 +47,23 @@ async def load_places(tx: Tx, raw: bytes, *, country: str | None) -> Loaded:
     loaded = Loaded()
     before = await store.count_places(tx)
     chunk: list[dict[str, Any]] = []
-    for row in _rows(raw):
-        place = _place(row, country or "")
+    for place in read_places(raw, country or ""):
         if place is None:
             loaded.left_out += 1
             continue
-        chunk.append(place)
+        chunk.append(_columns(place))
         if len(chunk) == _CHUNK:
             await store.add_places(tx, chunk)
             chunk = []
     await store.add_places(tx, chunk)
     loaded.stored = await store.count_places(tx) - before
     return loaded
+
+
+def read_places(raw: bytes, country: str) -> Iterator[Known | None]:
+    """Yield each row as a known place; None where it could never be matched."""
+    for row in _rows(raw):
+        yield _place(row, country)
 
 
 def _rows(raw: bytes) -> Iterator[Mapping[str, str | None]]:
@@ -73,27 +80,34 @@ def _rows(raw: bytes) -> Iterator[Mapping[str, str | None]]:
         raise GazetteerInvalid(f"line {reader.line_num}: {error}") from error
 
 
-def _place(row: Mapping[str, str | None], fallback: str) -> dict[str, Any] | None:
+def _place(row: Mapping[str, str | None], fallback: str) -> Known | None:
     number = gazetteer.number_key(row["housenumber"] or "")
     street = gazetteer.street_key(row["street"] or row.get("place") or "")
     lat, lon = _degrees(row["lat"], 90), _degrees(row["lon"], 180)
-    country = countries.alpha2(row["country"] or fallback) or ""
     if not number or not street or lat is None or lon is None or "\0" in number:
         return None
-    place: dict[str, Any] = {
-        "key": gazetteer.door_key(number, street),
-        "country": country,
-        "postcode": gazetteer.postcode_key(row["postcode"] or "", country),
-        "city": gazetteer.city_key(row["city"] or ""),
-        "lat": lat,
-        "lon": lon,
-    }
-    return {"id": _id_of(place), **place}
+    country = countries.alpha2(row["country"] or fallback) or ""
+    return Known(
+        number=number,
+        street=street,
+        postcode=gazetteer.postcode_key(row["postcode"] or "", country),
+        city=gazetteer.city_key(row["city"] or ""),
+        country=country,
+        location=LatLon(lat, lon),
+    )
 
 
-def _id_of(place: Mapping[str, object]) -> UUID:
+def _columns(place: Known) -> dict[str, Any]:
     """The same place has the same id, so that loading twice stores it once."""
-    return uuid5(NAMESPACE_URL, "|".join(str(value) for value in place.values()))
+    columns = {
+        "key": gazetteer.door_key(place.number, place.street),
+        "country": place.country,
+        "postcode": place.postcode,
+        "city": place.city,
+        "lat": place.location.lat,
+        "lon": place.location.lon,
+    }
+    return {"id": uuid5(NAMESPACE_URL, "|".join(map(str, columns.values()))), **columns}
 
 
 def _degrees(text: str | None, most: float) -> float | None:

@@ -48,6 +48,7 @@ def test_streets_are_spelled_out(raw: str, key: str) -> None:
         ("Städtle 43", ("43", "stadtle")),
         ("Hauptstr. 12 a", ("12a", "hauptstrasse")),
         ("12-14 High Street", ("12-14", "high street")),
+        ("723-B South Broadway", ("723b", "south broadway")),
     ],
 )
 def test_doors_are_found_in_lines(line: str, door: tuple[str, str]) -> None:

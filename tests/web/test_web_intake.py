@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -200,7 +200,7 @@ async def test_a_fleet_is_built_and_listed(db: Database, client: AsyncTestClient
     site = {"code": code, "name": "North", "lat": 39.3, "lon": -76.6}
     zone = {"timezone": "America/New_York"}
 
-    async def post(path: str, body: dict[str, object], status: int = 201) -> dict[str, str]:
+    async def post(path: str, body: Mapping[str, object], status: int = 201) -> dict[str, str]:
         reply = await client.post(f"/console/v1/{path}", json=body, headers=admin)
         assert reply.status_code == status, reply.text
         answer: dict[str, str] = reply.json()
