@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped
 from sqlmodel import col
@@ -126,7 +127,7 @@ async def devices_on_the_road(tx: AsyncSession, depots: Collection[UUID] | None)
             col(DeviceJournal.seen_at).is_not(None),
         )
         .order_by(col(Device.driver_id), col(DeviceJournal.seen_at).desc())
-        .distinct(col(Device.driver_id))
+        .ext(distinct_on(col(Device.driver_id)))
     )
     return [Talker(*row) for row in await tx.execute(query)]
 

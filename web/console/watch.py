@@ -1,6 +1,6 @@
 """What is wrong right now, and a nudge whenever something changed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from uuid import UUID
 
 import anyio
@@ -56,10 +56,11 @@ class WatchController(Controller):
         self, db: NamedDependency[Database], person: NamedDependency[SignedIn]
     ) -> ServerSentEvent:
         """Nudge whenever something changed on a manifest in scope; no content, ask for the rest."""
-        return ServerSentEvent(_nudges(db, person))
+        return ServerSentEvent(nudges(db, person))
 
 
-async def _nudges(db: Database, person: SignedIn) -> AsyncIterator[ServerSentEventMessage]:
+async def nudges(db: Database, person: SignedIn) -> AsyncGenerator[ServerSentEventMessage, None]:
+    """Look once a second whether anything changed, and say so with a number."""
     seen = None
     for _ in range(int(LIFE_S / LOOK_EVERY_S)):
         async with db.snapshot() as tx:
