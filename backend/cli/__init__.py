@@ -17,6 +17,8 @@ COMMANDS = {
     "migrate": ("backend.cli.migrate:migrate", "Bring the database up to date."),
     "import": ("backend.cli.intake:import_file", "Bring consignments in from CSV or JSON."),
     "gazetteer": ("backend.cli.intake:gazetteer", "Load known addresses."),
+    "plan": ("backend.cli.plan:plan", "Build the routes of a depot's day."),
+    "release": ("backend.cli.plan:release", "Make a plan binding and visible to drivers."),
     "person": ("backend.cli.person:person", "Add people who may sign in."),
     "audit": ("backend.cli.audit:audit", "Verify, export and seal the audit log."),
     "backup": ("backend.cli.backup:backup", "Copy database, evidence and keys into one file."),

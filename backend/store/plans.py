@@ -109,3 +109,14 @@ async def replaceable(tx: Tx, depot_id: UUID, date: dt.date) -> Sequence[Plan]:
         .with_for_update()
     )
     return (await tx.scalars(query)).all()
+
+
+async def newest(tx: Tx, depot_id: UUID, date: dt.date) -> UUID | None:
+    """Return the plan of a depot's day that counts: the newest that was made and not superseded."""
+    query = select(col(Plan.id)).where(
+        col(Plan.depot_id) == depot_id,
+        col(Plan.date) == date,
+        col(Plan.state) == PlanState.DONE,
+        col(Plan.superseded).is_(False),
+    )
+    return await tx.scalar(query.order_by(col(Plan.created_at).desc()).limit(1))
