@@ -73,6 +73,7 @@ class Consignment(msgspec.Struct):
     state: str
     tracking_url: str | None = None
     stops: list[str] = []
+    attempts: int = 0
 
 
 class InboxItem(msgspec.Struct):

@@ -72,8 +72,11 @@ class Driver:
 
     async def drive(self) -> None:
         """Every stop in order; an offline driver says nothing until evening."""
-        for stop in self.handset.stops():
-            if stop.state not in {"released", "arrived"}:
+        if not self.offline:
+            await self._in_passing()
+        for stop_id in [stop.id for stop in self.handset.stops()]:
+            stop = self.handset.stop(stop_id)
+            if stop is None or stop.state not in {"released", "arrived"}:
                 continue
             self.visit(stop)
             if not self.offline and self.visited % self.sync_every == 0:

@@ -68,6 +68,8 @@ def count_goods(outcome: Outcome, goods: Sequence[Consignment], plans: Iterable[
 def _fate(item: Consignment, left: set[str]) -> str:
     if item.state in _AT_ITS_END:
         return item.state
+    if item.state == "ready" and item.attempts:
+        return "to_be_tried_again"
     return "left_out_with_reason" if item.reference in left else "without_fate"
 
 

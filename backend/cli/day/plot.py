@@ -22,6 +22,8 @@ class Plot:
     twists: dict[str, Twist] = field(default_factory=dict)
     # Cancelled by the control room while its driver, out of reach, delivers it.
     cancelled_meanwhile: str = ""
+    # Cancelled while its driver can still be told.
+    cancelled_in_time: str = ""
     # Delivered with nothing to show; people vouch for them. Premium needs two.
     to_waive: list[str] = field(default_factory=list)
     to_waive_by_two: list[str] = field(default_factory=list)
@@ -42,9 +44,11 @@ def devise(
             waiting[item.segment or ""].append(stop.id)
             if item.segment == "premium" and item.tracking_url:
                 plot.links[stop.id] = item.tracking_url
-    plot.cancelled_meanwhile = _one_out_of_reach(routes, offline, waiting["economy"])
+    plot.cancelled_meanwhile = _last(routes, offline, waiting["economy"], within_reach=False)
+    plot.cancelled_in_time = _last(routes, offline, waiting["economy"], within_reach=True)
     plot.twists[plot.cancelled_meanwhile] = Twist.PLAIN
-    waiting["economy"].remove(plot.cancelled_meanwhile)
+    for stop_id in (plot.cancelled_meanwhile, plot.cancelled_in_time):
+        waiting["economy"].remove(stop_id)
     for segment, twists in _BY_SEGMENT.items():
         for twist, stop_id in zip(twists, waiting[segment], strict=False):
             plot.twists[stop_id] = twist
@@ -54,15 +58,18 @@ def devise(
     return plot
 
 
-def _one_out_of_reach(
-    routes: Sequence[RouteItem], offline: Mapping[str, Driver], among: Sequence[str]
+def _last(
+    routes: Sequence[RouteItem],
+    offline: Mapping[str, Driver],
+    among: Sequence[str],
+    *,
+    within_reach: bool,
 ) -> str:
-    """The last such stop of a driver nobody can call."""
-    chosen = [
+    """The last such stop of a driver who can, or cannot, be told anything."""
+    return next(
         stop.id
-        for route in routes
-        if route.driver_id in offline
-        for stop in route.stops
+        for route in reversed(routes)
+        if (route.driver_id not in offline) is within_reach
+        for stop in reversed(route.stops)
         if stop.id in among
-    ]
-    return chosen[-1]
+    )

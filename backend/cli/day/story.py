@@ -95,7 +95,7 @@ async def _take_orders(day: Day) -> None:
 
 
 async def _hire(day: Day) -> None:
-    van = crew.Van()
+    van = crew.Van(capacity_kg=400.0, capacity_dm3=420.0)
     for depot in DEPOTS:
         hired = await crew.hire(day.rooms["admin"], depot, day.date, DRIVERS_A_DEPOT, van, SHIFT)
         for driver_id in hired:
@@ -124,6 +124,7 @@ async def _go_out(day: Day) -> None:
     goods = await day.supervisor.consignments(date=day.date)
     day.plot = devise(routes, goods, day.out_of_reach)
     await crew.together(list(day.drivers.values()), Driver.morning)
+    await _cancel(day, day.plot.cancelled_in_time)
     await _tell_customers(day)
 
 
@@ -138,20 +139,21 @@ async def _tell_customers(day: Day) -> None:
 
 
 async def _drive(day: Day) -> None:
-    async def change_of_mind() -> None:
-        await day.supervisor.override(
-            day.plot.cancelled_meanwhile,
-            {
-                "to": "cancelled",
-                "reason": "customer_cancelled",
-                "note": "The customer called at noon and no longer wants it.",
-                "idempotency_key": "demo-cancel-1",
-            },
-        )
-
     async with anyio.create_task_group() as group:
-        group.start_soon(change_of_mind)
+        group.start_soon(_cancel, day, day.plot.cancelled_meanwhile)
         group.start_soon(crew.together, list(day.drivers.values()), Driver.drive)
+
+
+async def _cancel(day: Day, stop_id: str) -> None:
+    await day.supervisor.override(
+        stop_id,
+        {
+            "to": "cancelled",
+            "reason": "customer_cancelled",
+            "note": "The customer called and no longer wants it.",
+            "idempotency_key": f"cancel-{stop_id}",
+        },
+    )
 
 
 async def _stumble(day: Day) -> None:
@@ -191,7 +193,7 @@ async def _vouch(day: Day) -> None:
 async def _account(day: Day) -> Outcome:
     outcome = Outcome()
     compliance = day.rooms["compliance"]
-    ledger.count_goods(outcome, await day.supervisor.consignments(date=day.date), day.plans)
+    ledger.count_goods(outcome, await day.supervisor.consignments(), day.plans)
     ledger.count_routes(outcome, await day.routes())
     ledger.count_phones(outcome, day.drivers.values())
     start, end = day.began - timedelta(minutes=5), datetime.now(UTC) + timedelta(minutes=5)
