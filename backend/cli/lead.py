@@ -58,6 +58,25 @@ def lead(data: Path) -> Iterator[Leader]:
         os.close(file)
 
 
+def look(data: Path) -> bool:
+    """Tell whether a killed leader may have left something; changes nothing.
+
+    Raises:
+        NotStarted: somebody leads this data folder.
+    """
+    try:
+        file = os.open(data / "up.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return bool(os.pread(file, 1, 0))
+    except BlockingIOError:
+        raise NotStarted(_who(data, file)) from None
+    finally:
+        os.close(file)
+
+
 def _who(data: Path, file: int) -> str:
     try:
         known = json.loads(os.pread(file, 4096, 0))

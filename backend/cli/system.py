@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from backend.cli.family import Family, NotStarted, family
-from backend.cli.lead import lead
+from backend.cli.lead import lead, look
 from backend.settings import Settings
 
 READY_SECONDS = 60.0
@@ -55,6 +55,16 @@ async def run(
         yield System(url, settings, children)
 
 
+def foresee(settings: Settings, host: str, port: int) -> None:
+    """Find out early, before a database is started, what `run` would refuse anyway.
+
+    Raises:
+        NotStarted: it runs already, or the port is taken and not by a killed run's remains.
+    """
+    if not look(settings.data):
+        _bind(host, port)
+
+
 async def _ready(children: Family, host: str, port: int) -> None:
     """Return when the API says that it can serve."""
     ended = asyncio.create_task(children.first_end())
@@ -87,14 +97,23 @@ async def _have_port(host: str, port: int, patience: float) -> int:
     deadline = loop.time() + patience
     while True:
         try:
-            with socket.create_server((host, port), family=_family_of(host)) as probe:
-                return int(probe.getsockname()[1])
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise NotStarted(f"cannot listen on {host}:{port}: {error.strerror}") from error
-        if loop.time() >= deadline:
-            raise NotStarted(f"port {port} on {host} is taken: choose another with --port")
+            return _bind(host, port)
+        except NotStarted:
+            if loop.time() >= deadline:
+                raise
         await asyncio.sleep(0.2)
+
+
+def _bind(host: str, port: int) -> int:
+    try:
+        with socket.create_server((host, port), family=_family_of(host)) as probe:
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise NotStarted(
+                f"port {port} on {host} is taken: choose another with --port"
+            ) from None
+        raise NotStarted(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 def _family_of(host: str) -> socket.AddressFamily:
