@@ -32,7 +32,7 @@ if command -v uv >/dev/null 2>&1; then
   install() { uv pip install -q --python "$venv/bin/python" "$@"; }
 else
   say "Installing $lock with pip (about a minute) …"
-  [ -x "$venv/bin/pip" ] || "$venv/bin/python" -m ensurepip -q
+  [ -x "$venv/bin/pip" ] || "$venv/bin/python" -m ensurepip >/dev/null
   install() { "$venv/bin/python" -m pip install -q "$@"; }
 fi
 install --require-hashes -r "$lock"
