@@ -88,6 +88,7 @@ class TrackingOut(msgspec.Struct, frozen=True):
     delivered_at: str | None
     method: str | None
     reason: str | None
+    evidence: list[str]
     stops_away: int | None
 
 
@@ -153,7 +154,7 @@ class TrackingController(Controller):
             return _html(paper.nothing_here(), 404)
         if wants_json(request):
             return _json(shown)
-        return _html(paper.track(token, found.tracked, found.policy, found.view, shown, done))
+        return _html(paper.track(token, found.tracked, found.view, shown, done))
 
     @post("/{token:str}/reschedule", operation_id="askForAnotherDay")
     async def reschedule(
@@ -219,6 +220,7 @@ async def _show(tx: Tx, keys: Keys, found: Found) -> TrackingOut:
     if visit is not None and view.is_out and found.policy.tracking.stops_away:
         away = await tracking.stops_before(tx, visit)
     ended = visit if view.proof is not None else None
+    evidence = await tracking.proof_kinds(tx, ended.stop_id) if ended else []
     return TrackingOut(
         state=view.state,
         segment=view.segment,
@@ -231,6 +233,7 @@ async def _show(tx: Tx, keys: Keys, found: Found) -> TrackingOut:
         delivered_at=rfc3339(ended.closed_at) if ended and ended.closed_at else None,
         method=ended.method if ended else None,
         reason=ended.reason if ended else None,
+        evidence=evidence,
         stops_away=away,
     )
 

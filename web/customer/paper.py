@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from backend.domain.policy import Policy
 from backend.domain.reasons import EXCEPTION_REASONS
 from backend.store.tracking import Tracked
 from pod.token import qr_svg
@@ -37,6 +36,7 @@ _HEADLINES = MappingProxyType(
         "arrived": "Your driver is here",
         "delivered": "Delivered",
         "failed": "We could not deliver",
+        "again": "We could not deliver, and will try again",
         "returned": "On its way back to the sender",
         "cancelled": "This delivery was cancelled",
     }
@@ -59,6 +59,9 @@ _PROOFS = MappingProxyType(
         "waived": "A supervisor has confirmed this delivery.",
     }
 )
+_EVIDENCE = MappingProxyType(
+    {"photo": "a photo", "signature": "a signature", "id_check": "an identity check"}
+)
 _THANKS = MappingProxyType(
     {
         "reschedule": "Thank you. We will look at the day you asked for.",
@@ -68,13 +71,11 @@ _THANKS = MappingProxyType(
 )
 
 
-def track(
-    token: str, tracked: Tracked, policy: Policy, view: View, shown: "TrackingOut", done: str
-) -> str:
+def track(token: str, tracked: Tracked, view: View, shown: "TrackingOut", done: str) -> str:
     """Return the page of a consignment."""
     zone = ZoneInfo(tracked.timezone)
     visit = tracked.visit
-    step = "out" if view.is_out and view.state == "released" else view.state
+    step = _step(view, tracked)
     return _pages.get_template("track.html").render(
         token=token,
         reference=tracked.reference,
@@ -90,10 +91,18 @@ def track(
         method=_METHODS.get(shown.method or ""),
         reason=_reason(shown.reason),
         proof=_PROOFS.get(shown.proof or "") if step == "delivered" else None,
-        attempts=policy.attempts,
+        evidence=[_EVIDENCE[kind] for kind in shown.evidence if kind in _EVIDENCE],
         safe_place=tracked.safe_place,
         actions=shown.actions,
     )
+
+
+def _step(view: View, tracked: Tracked) -> str:
+    """Return the page's own word for the state: out, and to be tried again, are worth telling."""
+    if view.is_out and view.state == "released":
+        return "out"
+    failed_before = tracked.visit is not None and tracked.visit.state == "failed"
+    return "again" if failed_before and view.state in ("ready", "needs_attention") else view.state
 
 
 def _reason(code: str | None) -> str | None:
