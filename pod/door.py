@@ -10,9 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from backend.audit.record import Event, record
-from backend.dispatch.inbox import open_item
 from backend.domain.door import door_expires_at
-from backend.domain.inbox import InboxKind
 from backend.domain.people import Actor
 from backend.domain.policy import Policy
 from backend.domain.stop import StopState
@@ -116,17 +114,7 @@ async def _try_code(
     if same_code(given.code, key):
         return Check.RIGHT
     wrong = await doors.count_wrong(tx, stop.id)
-    if wrong is not None and wrong < MOST_WRONG_TRIES:
-        return Check.WRONG
-    await open_item(
-        tx,
-        kind=InboxKind.CODE_LOCKED,
-        subject=f"code_locked:{stop.id}",
-        detail=f"{MOST_WRONG_TRIES} wrong codes were given at this stop",
-        stop_id=stop.id,
-        mutation_id=given.by,
-    )
-    return Check.LOCKED
+    return Check.WRONG if wrong is not None and wrong < MOST_WRONG_TRIES else Check.LOCKED
 
 
 async def known_door(tx: Tx, stop: Stop) -> DoorFacts:

@@ -147,8 +147,10 @@ async def settle(
 ) -> Verdict | None:
     """Read everything about a closed stop again and move its proof, with an entry if it moves.
 
-    Takes the stop's lock. Records ``proof.accepted``, ``proof.refused``, ``proof.awaited`` or
-    ``proof.dropped`` (nothing is required any more). A waived or accepted proof stays as it is.
+    Takes the stop's lock. Judged by the version the stop was released with, which is the one its
+    driver held; what a phone says it held is a claim, and an older rule may be a weaker one.
+    Records ``proof.accepted``, ``proof.refused``, ``proof.awaited`` or ``proof.dropped`` (nothing
+    is required any more). A waived or accepted proof stays as it is.
     Returns the verdict, or None where there is nothing to judge.
     """
     stop = await store.lock_stop(tx, stop_id)
@@ -158,8 +160,7 @@ async def settle(
     claim = claim_about(stop, told)
     if claim is None:
         return None
-    version = (told.policy_version if told else None) or stop.policy_version
-    policy = await segments.policy(tx, stop.segment, version)
+    policy = await segments.policy(tx, stop.segment, stop.policy_version)
     late = stop.evidence_due_at is not None and stop.evidence_due_at <= moment(tx)
     door = await known_door(tx, stop)
     verdict = await weigh(tx, stop, claim, policy=policy, door=door, late=late)

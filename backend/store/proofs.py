@@ -26,7 +26,6 @@ class Told:
     kind: str
     body: Mapping[str, Any]
     fix: Mapping[str, Any] | None
-    policy_version: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,6 @@ async def closing_event(tx: Tx, stop: Stop) -> Told | None:
         col(StopEvent.kind),
         col(StopEvent.body),
         col(StopEvent.fix),
-        col(StopEvent.policy_version),
     ).where(col(StopEvent.id) == stop.closed_by)
     row = (await tx.execute(query)).one_or_none()
     return None if row is None else Told(*row)
