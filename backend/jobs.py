@@ -22,13 +22,14 @@ from backend.audit.seal import seal
 from backend.clock import Clock, SystemClock
 from backend.dispatch.release import close_day
 from backend.ids import new_id
-from backend.keys import load_keys
+from backend.keys import Keys, load_keys
 from backend.settings import Settings
 from backend.store import leases
 from backend.store.database import Database, Tx
 from planner.nightly import queue_nightly
 from planner.service import make_next_plan
 from pod.service import settle_overdue
+from sync.held import judge_held
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ class Timetable:
     leadership: Leadership
     settings: Settings
     signer: Signer
+    keys: Keys
 
     async def lead(self) -> None:
         """Hold on to the lease."""
@@ -112,6 +114,10 @@ class Timetable:
         """Put pending entries into the tree and sign it."""
         await seal(self.db, self.signer)
 
+    async def judge_held(self) -> None:
+        """Judge held mutations again whose stop or route has become their driver's."""
+        await judge_held(self.db, self.keys)
+
     async def chase_evidence(self) -> None:
         """Close proofs whose time for more evidence is over."""
         await settle_overdue(self.db)
@@ -133,6 +139,7 @@ LINES = (
     Line("nightly", 30, Timetable.nightly),
     Line("end day", 60, Timetable.end_day),
     Line("seal", 1, Timetable.seal),
+    Line("judge held", 5, Timetable.judge_held),
     Line("chase evidence", 15, Timetable.chase_evidence),
 )
 
@@ -149,7 +156,7 @@ async def run(settings: Settings, *, clock: Clock | None = None) -> None:
     keys = load_keys(settings.data, log_name=settings.log_name)
     db = Database(settings.database_url, clock=clock)
     leadership = Leadership(db)
-    timetable = Timetable(db, leadership, settings, signer_of(keys))
+    timetable = Timetable(db, leadership, settings, signer_of(keys), keys)
     try:
         await _tick(timetable)
     finally:

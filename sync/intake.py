@@ -164,6 +164,7 @@ class Intake:
                 raw=heard.raw,
                 kind=heard.kind,
                 stop_id=frame.stop_id if frame else None,
+                route_id=frame.route_id if frame else None,
                 outcome=answered.outcome.value,
                 code=answered.code,
                 receipt=msgspec.to_builtins(msgspec.structs.replace(answered, duplicate=False)),

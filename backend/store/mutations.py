@@ -11,6 +11,7 @@ from sqlmodel import col
 from backend.store.database import Tx
 from backend.tables.devices import LostRange
 from backend.tables.mutations import Mutation
+from backend.tables.stops import RouteAssignment, StopAssignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +70,34 @@ async def have(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> set[UUID]:
         col(Mutation.id).in_(ids), col(Mutation.driver_id) == driver_id, col(Mutation.numbered)
     )
     return {id_ for id_ in await tx.scalars(query) if id_ is not None}
+
+
+async def ripe(tx: Tx, *, limit: int) -> list[UUID]:
+    """Return devices with a held mutation whose stop or route has become its driver's."""
+    mine = or_(
+        select(col(StopAssignment.stop_id))
+        .where(
+            col(StopAssignment.stop_id) == col(Mutation.stop_id),
+            col(StopAssignment.driver_id) == col(Mutation.driver_id),
+        )
+        .exists(),
+        select(col(RouteAssignment.route_id))
+        .where(
+            col(RouteAssignment.route_id) == col(Mutation.route_id),
+            col(RouteAssignment.driver_id) == col(Mutation.driver_id),
+        )
+        .exists(),
+    )
+    held = (col(Mutation.outcome) == "held") & (col(Mutation.code) == "unknown_stop")
+    query = select(col(Mutation.device_id)).where(held, mine).distinct().limit(limit)
+    return list(await tx.scalars(query))
+
+
+async def held(tx: Tx, device_id: UUID) -> list[Mutation]:
+    """Return a device's held mutations in the order of their numbers; its journal is locked."""
+    query = (
+        select(Mutation)
+        .where(col(Mutation.device_id) == device_id, col(Mutation.outcome) == "held")
+        .order_by(col(Mutation.n))
+    )
+    return list(await tx.scalars(query))

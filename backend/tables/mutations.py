@@ -31,7 +31,7 @@ class Mutation(Row, table=True):
             postgresql_where=text("NOT numbered"),
         ),
         Index("ix_mutation_id", "id"),
-        Index("ix_mutation_held", "stop_id", postgresql_where=text("outcome = 'held'")),
+        Index("ix_mutation_held", "device_id", postgresql_where=text("outcome = 'held'")),
     )
 
     seq: int | None = Field(
@@ -46,6 +46,7 @@ class Mutation(Row, table=True):
     raw: bytes = Field(sa_type=LargeBinary)
     kind: str | None = None
     stop_id: UUID | None = None
+    route_id: UUID | None = None
     outcome: str
     code: str | None = None
     receipt: dict[str, Any] = Field(sa_type=JSONB)

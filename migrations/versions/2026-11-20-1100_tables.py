@@ -520,6 +520,7 @@ def upgrade() -> None:
         sa.Column("raw", sa.LargeBinary(), nullable=False),
         sa.Column("kind", sa.String(), nullable=True),
         sa.Column("stop_id", sa.Uuid(), nullable=True),
+        sa.Column("route_id", sa.Uuid(), nullable=True),
         sa.Column("outcome", sa.String(), nullable=False),
         sa.Column("code", sa.String(), nullable=True),
         sa.Column("receipt", postgresql.JSONB(), nullable=False),
@@ -531,7 +532,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_mutation_held",
         "mutation",
-        ["stop_id"],
+        ["device_id"],
         unique=False,
         postgresql_where=sa.text("outcome = 'held'"),
     )

@@ -24,8 +24,9 @@ from backend.store.database import Database
 from backend.tables.devices import Device
 from backend.tables.inbox import InboxItem
 from backend.tables.mutations import Mutation
-from backend.tables.stops import Stop
+from backend.tables.stops import Stop, StopAssignment
 from pod.door import customers_code
+from sync.held import judge_held
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.phones import calling, settings_for
 from tests.fixtures.visits import Round, a_round
@@ -399,3 +400,22 @@ async def test_a_foreign_cursor_gets_a_snapshot(handset: Handset) -> None:
     """A cursor that is not ours is answered with everything, not with an error."""
     for cursor in ("rubbish", "", "e30", "W10", "a" * 5000, "\u20ac"):
         assert (await handset.sync(cursor=cursor, pull=True))["reset"] is True
+
+
+async def test_a_held_mutation_is_judged_again_when_its_stop_arrives(
+    handset: Handset, db: Database, clock: FakeClock
+) -> None:
+    """The stop becomes this driver's; the phone's repeat then gets the new answer."""
+    other = await a_round(db, keys=handset.keys)
+    stop_id = other.stops["economy"]
+    early = handset.mutation("stop.arrived", stop_id=str(stop_id))
+    assert (await handset.sync(early))["receipts"][0]["code"] == "unknown_stop"
+    async with db.begin() as tx:
+        tx.add(StopAssignment(stop_id=stop_id, driver_id=handset.round.driver, since=clock.now()))
+        change = {"manifest_driver_id": handset.round.driver}
+        await record(tx, SYSTEM, Event("stop.reassigned", Stop, stop_id, change))
+    assert await judge_held(db, handset.keys) == 1
+    assert await judge_held(db, handset.keys) == 0
+    (again,) = (await handset.sync(early))["receipts"]
+    assert (again["outcome"], again["duplicate"]) == ("applied", True)
+    assert again["stop"]["state"] == "arrived"
