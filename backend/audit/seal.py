@@ -59,9 +59,9 @@ async def seal_batch(tx: Tx, origin: str, limit: int = BATCH) -> tuple[int, int]
     claimed = await log.claim(tx, limit)
     if len(claimed) >= limit:
         claimed = await _with_predecessors(tx, claimed)
-    good = [item for item in claimed if leaf_hash(item.leaf) == item.leaf_hash]
+    good = [item for item in claimed if _fits(item)]
     if len(good) < len(claimed):
-        await _set_aside(tx, [item for item in claimed if item not in good])
+        await _set_aside(tx, [item for item in claimed if not _fits(item)])
     if good:
         frontier = Frontier.load(size, nodes)
         for item in (ordered := in_chain_order(good)):
@@ -72,17 +72,22 @@ async def seal_batch(tx: Tx, origin: str, limit: int = BATCH) -> tuple[int, int]
     return len(good), len(claimed) - len(good)
 
 
+def _fits(item: log.Waiting) -> bool:
+    return leaf_hash(item.leaf) == item.leaf_hash
+
+
 async def _with_predecessors(tx: Tx, claimed: list[log.Waiting]) -> list[log.Waiting]:
     """Add entries that the batch's end cut off from their successors.
 
     Ids follow the writers' clocks: with two servers, a successor may have the smaller id.
     """
-    fresh: list[log.Waiting] = claimed
+    known = {item.id: item for item in claimed}
+    fresh = claimed
     while fresh:
-        fresh = await log.claim_predecessors(tx, fresh)
-        fresh = [item for item in fresh if item not in claimed]
-        claimed = claimed + fresh
-    return claimed
+        before = await log.claim_predecessors(tx, fresh)
+        fresh = [item for item in before if item.id not in known]
+        known |= {item.id: item for item in fresh}
+    return list(known.values())
 
 
 def in_chain_order(entries: Sequence[log.Waiting]) -> list[log.Waiting]:
