@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
@@ -94,9 +94,11 @@ async def make_next_plan(
 
 @dataclass(slots=True)
 class _Pulse:
-    """The progress that the next heartbeat tells."""
+    """The progress that the next heartbeat tells; heart and publication exclude one another."""
 
     progress: float = 0.0
+    over: bool = False
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 async def _make(db: Database, claim: plans.Claim, times: TravelTimes) -> None:
@@ -121,9 +123,12 @@ async def _beat(db: Database, claim: plans.Claim, pulse: _Pulse) -> None:
     """
     while True:
         await asyncio.sleep(BEAT_S)
-        async with db.begin() as tx:
-            if not await plans.keep(tx, claim, pulse.progress):
-                raise ClaimLost
+        async with pulse.lock:
+            if pulse.over:
+                return
+            async with db.begin() as tx:
+                if not await plans.keep(tx, claim, pulse.progress):
+                    raise ClaimLost
 
 
 async def _until_fresh(db: Database, claim: plans.Claim, times: TravelTimes, pulse: _Pulse) -> None:
@@ -133,15 +138,24 @@ async def _until_fresh(db: Database, claim: plans.Claim, times: TravelTimes, pul
         pulse.progress = _GATHERED
         answer = await _search(claim, day, times, pulse)
         try:
-            async with db.begin() as tx:
-                plan = await plans.held(tx, claim)
-                if plan is None:
-                    raise ClaimLost
-                await publish(tx, plan, day, answer)
+            await _publish(db, claim, day, answer, pulse)
             return
         except DayChanged as error:
             if last:
                 raise EngineFailed("the day's consignments kept changing; plan again") from error
+
+
+async def _publish(
+    db: Database, claim: plans.Claim, day: Day, answer: DayPlan, pulse: _Pulse
+) -> None:
+    """Write the plan while its row is ours; nobody can claim it meanwhile, so no beat is due."""
+    async with pulse.lock:
+        async with db.begin() as tx:
+            plan = await plans.held(tx, claim)
+            if plan is None:
+                raise ClaimLost
+            await publish(tx, plan, day, answer)
+        pulse.over = True
 
 
 async def _gather(db: Database, claim: plans.Claim, times: TravelTimes) -> Day:
