@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from pod.inspector import Inspector, facts_from_json
 from pod.refusals import PhotoTooLarge, PhotoUnreadable, SignatureTooLarge, SignatureUnreadable
 
 pytestmark = pytest.mark.anyio
+DATA = Path(os.environ.get("DOORSTEP_DATA_SETS", Path(__file__).parents[3] / "shared" / "data"))
+HOSTILE = DATA / "pod_photos" / "pillow"
 WAVE = b'{"strokes": [[[1, 1, 0], [40, 30, 16], [80, 5, 33], [120, 44, 50]]]}'
 
 
@@ -97,6 +100,17 @@ async def test_a_stopped_worker_is_given_up() -> None:
         await slow.inspect("photo", "image/jpeg", jpeg())
     assert workers(slow) == []
     slow.close()
+
+
+@pytest.mark.skipif(not HOSTILE.is_dir(), reason=f"HOSTILE PHOTOS NOT TESTED: no {HOSTILE}")
+async def test_hostile_photos_cost_no_worker(inspector: Inspector) -> None:
+    """Bombs, crashes and truncated files are each refused or read, by one and the same process."""
+    first: list[int] = []
+    for path in sorted(HOSTILE.iterdir()):
+        with suppress(PhotoUnreadable, PhotoTooLarge):
+            assert isinstance(await inspector.inspect("photo", "image/jpeg", path), PhotoFacts)
+        first = first or workers(inspector)
+    assert set(first) <= set(workers(inspector))
 
 
 async def test_close_leaves_no_process(inspector: Inspector) -> None:

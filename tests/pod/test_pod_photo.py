@@ -2,8 +2,10 @@
 
 import io
 import os
+import random
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -148,6 +150,27 @@ def test_transparency_is_seen_on_white() -> None:
     """A see-through picture is judged as a person would see it."""
     clear = Image.new("RGBA", (320, 240), (0, 0, 0, 0))
     assert "overexposed" in inspect_photo(encoded(clear, "PNG")).warnings
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
+def test_mutated_photos_are_taken_or_refused(format_: str) -> None:
+    """Flipped, doubled, dropped and foreign bytes end in facts or a refusal, nothing else."""
+    chance, whole = random.Random(20261120), encoded(scene(96, 64), format_)
+    for _ in range(300):
+        spoilt = bytearray(whole)
+        for _ in range(chance.randint(1, 8)):
+            at = chance.randrange(len(spoilt))
+            match chance.randrange(4):
+                case 0:
+                    spoilt[at] ^= 1 << chance.randrange(8)
+                case 1:
+                    spoilt[at:at] = chance.randbytes(chance.randint(1, 40))
+                case 2:
+                    del spoilt[at : at + chance.randint(1, 40)]
+                case _:
+                    spoilt[at] = 0xFF
+        with suppress(PhotoUnreadable, PhotoTooLarge):
+            assert inspect_photo(bytes(spoilt)).width > 0
 
 
 @pytest.mark.skipif(not HOSTILE.is_dir(), reason=f"HOSTILE PHOTOS NOT TESTED: no {HOSTILE}")
