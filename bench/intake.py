@@ -66,6 +66,14 @@ def report(what: str, rows: int, began: float) -> None:
     print(f"{what:<34}{spent:>8.1f} s {rows / spent:>10,.0f} rows/s {peak_mb():>8.0f} MB peak")
 
 
+async def tick(longest: list[float]) -> None:
+    """Note the longest time in which nobody else in the process was served."""
+    while True:
+        began = time.perf_counter()
+        await asyncio.sleep(0.001)
+        longest[0] = max(longest[0], time.perf_counter() - began - 0.001)
+
+
 async def measure(url: str, path: Path, rows: int) -> None:
     """Read alone, rehearse, import, import again."""
     db = Database(url)
@@ -76,12 +84,15 @@ async def measure(url: str, path: Path, rows: int) -> None:
         groups = sum(1 for _ in CsvRows(file))
     report(f"reading alone ({groups:,} consignments)", rows, began)
     for what, dry_run in (("rehearsal", True), ("import", False), ("the same again", False)):
-        began = time.perf_counter()
+        began, longest = time.perf_counter(), [0.0]
+        ticking = asyncio.create_task(tick(longest))
         with path.open("rb") as file:
             found = await import_rows(db, KEYS, SYSTEM, depot, CsvRows(file), dry_run=dry_run)
+        ticking.cancel()
         report(what, rows, began)
         print(f"    accepted {found.accepted:,}, unchanged {found.unchanged:,}, "
-              f"rejected {len(found.rejected):,}; {CHUNK} a transaction")  # fmt: skip
+              f"rejected {len(found.rejected):,}; {CHUNK} a transaction; "
+              f"longest pause {longest[0] * 1000:.0f} ms")  # fmt: skip
     await db.close()
 
 

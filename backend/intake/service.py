@@ -33,7 +33,7 @@ from backend.store import intake as store
 from backend.store.database import Database, Tx, moment
 from backend.tables.consignments import Consignment
 
-CHUNK = 500
+CHUNK = 200
 
 Progress = Callable[[int, int], None]
 Cleansed = tuple[CleanConsignment | None, Remarks]
@@ -152,7 +152,7 @@ def _changing(
 
 @dataclass(slots=True)
 class _Chunk:
-    """Up to 500 consignments in one transaction."""
+    """Up to 200 consignments in one transaction."""
 
     run: _Import
     tx: Tx

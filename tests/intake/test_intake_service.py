@@ -251,12 +251,12 @@ async def test_more_than_a_chunk_goes_through_with_progress(db: Database) -> Non
     """Chunks are transactions; what was done is told after each."""
     code, told = await depot(db), list[tuple[int, int]]()
     prefix = fresh()
-    rows = json_rows(*(order(f"{prefix}-{i}") for i in range(620)))
+    rows = json_rows(*(order(f"{prefix}-{i}") for i in range(420)))
     report = await import_rows(
         db, KEYS, SYSTEM, code, rows, on_progress=lambda done, total: told.append((done, total))
     )
-    assert counts(report) == (620, 0, 0, 0)
-    assert told == [(500, 620), (620, 620)]
+    assert counts(report) == (420, 0, 0, 0)
+    assert told == [(200, 420), (400, 420), (420, 420)]
 
 
 async def test_an_unknown_depot_is_refused(db: Database) -> None:
