@@ -40,9 +40,9 @@ Cleansed = tuple[CleanConsignment | None, Remarks]
 
 
 class DepotUnknown(NotFound):
-    """No depot has this code, or it is not yours."""
+    """An import is for a depot that is there."""
 
-    code = "depot_not_found"
+    code = "depot_unknown"
     title = "There is no such depot"
 
 

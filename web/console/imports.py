@@ -8,13 +8,14 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
+from backend.dispatch.fleet import DepotNotFound
 from backend.domain.people import Role
 from backend.errors import InputError, UnsupportedMedia
 from backend.identity.people import SignedIn
 from backend.intake.csv_rows import CsvRows
 from backend.intake.json_rows import JsonRows
 from backend.intake.report import ImportReport
-from backend.intake.service import DepotUnknown, import_rows
+from backend.intake.service import import_rows
 from backend.keys import Keys
 from backend.store import fleet as store
 from backend.store.database import Database
@@ -71,9 +72,9 @@ async def _depot(db: Database, person: SignedIn, code: str | None) -> str:
     if not code:
         raise InputInvalid(errors=[InputError("/depot", "missing", "say which depot: ?depot=")])
     if "\0" in code:
-        raise DepotUnknown
+        raise DepotNotFound
     async with db.snapshot() as tx:
         depot = await store.depot_by_code(tx, code)
     if depot is None or not person.sees(depot.id):
-        raise DepotUnknown
+        raise DepotNotFound
     return depot.code
