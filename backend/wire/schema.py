@@ -20,7 +20,7 @@ class SchemaPage(OpenAPIRenderPlugin):
     """Serves the document at the root of the schema's path as ``application/json``."""
 
     def __init__(self) -> None:
-        super().__init__(path="/", media_type=MediaType.JSON)
+        super().__init__(path=["/", "/openapi.json"], media_type=MediaType.JSON)
         self._written: bytes | None = None
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
