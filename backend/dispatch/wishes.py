@@ -38,10 +38,12 @@ async def choose_safe_place(tx: Tx, asking: Asking, place: str) -> None:
     await intake.tell_drivers(tx, asking.consignment_id)
 
 
-async def ask_for_another_day(tx: Tx, asking: Asking, day: date, note: str | None) -> None:
+async def ask_for_another_day(tx: Tx, asking: Asking, day: date | None, note: str | None) -> None:
     """Ask a supervisor for another day."""
     await _note(tx, asking, "consignment.reschedule_requested", {})
-    await _ask(tx, asking, InboxKind.RESCHEDULE, f"The customer asks for {day}", note)
+    await _ask(
+        tx, asking, InboxKind.RESCHEDULE, f"The customer asks for {day or 'another day'}", note
+    )
 
 
 async def dispute(tx: Tx, asking: Asking, note: str | None) -> None:

@@ -198,9 +198,10 @@ async def test_other_links_lead_nowhere(customer: Customer) -> None:
             answer = await customer.client.get(f"/t/{token}", headers=accept)
             assert answer.status_code == 404
         for what in ("reschedule", "safe-place", "dispute"):
-            body = {"date": "2026-11-25", "place": "porch"}
-            answer = await customer.client.post(f"/t/{token}/{what}", json=body, headers=JSON)
-            assert answer.status_code == 404
+            for body in (b'{"date": "2026-11-25", "place": "porch"}', b"nonsense"):
+                path = f"/t/{token}/{what}"
+                answer = await customer.client.post(path, content=body, headers=JSON)
+                assert answer.status_code == 404
 
 
 async def test_safe_place_reaches_the_driver(customer: Customer) -> None:
@@ -316,7 +317,7 @@ async def test_bad_bodies_are_malformed(customer: Customer) -> None:
 
 async def test_large_bodies_are_refused(customer: Customer) -> None:
     """More than 8 KiB is too large, unread."""
-    answer = await customer.posts("dispute", {"note": "x" * 9000})
+    answer = await customer.posts("safe-place", {"place": "x" * 9000})
     assert answer.status_code == 413
 
 

@@ -1,42 +1,42 @@
 """``/t/{token}``: the same content as a page or as JSON, and three things a customer may ask."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from math import ceil
 from pathlib import Path
-from typing import Annotated, TypeVar
-from urllib.parse import parse_qsl
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, MediaType, Request, Response, get, post
-from litestar.datastructures import State
+from litestar import Controller, MediaType, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
-from msgspec import Meta
 
 from backend.clock import rfc3339
 from backend.dispatch import wishes
 from backend.domain.policy import CustomerAction, Policy
-from backend.errors import InputError, Malformed, NotFound, StateConflict, TooManyTries
+from backend.errors import NotFound, StateConflict, TooManyTries
 from backend.ids import new_id
 from backend.keys import Keys, tracking_hash
 from backend.store import segments, tracking, tries
 from backend.store.database import Database, Tx, moment
 from backend.store.tracking import Tracked
-from backend.wire.body import read_body
-from backend.wire.json import InputInvalid, decode
 from pod.door import customers_code
 from web.customer import paper
+from web.customer.asked import (
+    AnyRequest,
+    Dispute,
+    Reschedule,
+    SafePlace,
+    read_wish,
+    the_day,
+    the_place,
+)
 from web.customer.view import View, view_of
 
 TOKEN_LENGTH = 26  # 128 bits in base32
-_BODY_LIMIT = 8 * 1024
 _WISHES = 20
 _WISHES_WINDOW = timedelta(hours=1)
-_LATEST_DAY = timedelta(days=30)
 _CSS = (Path(__file__).parent / "assets" / "track.css").read_bytes()
-AnyRequest = Request[None, None, State]
 
 SAFE_HEADERS = {
     "Content-Security-Policy": (
@@ -92,28 +92,6 @@ class TrackingOut(msgspec.Struct, frozen=True):
     stops_away: int | None
 
 
-_Words = Annotated[str, Meta(max_length=500, pattern=r"^[^\x00]*$")]
-
-
-class RescheduleIn(msgspec.Struct, frozen=True):
-    """Another day."""
-
-    date: date
-    note: _Words | None = None
-
-
-class SafePlaceIn(msgspec.Struct, frozen=True):
-    """Where goods may be left."""
-
-    place: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*\S[^\x00]*$")]
-
-
-class DisputeIn(msgspec.Struct, frozen=True):
-    """What is wrong."""
-
-    note: _Words | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Found:
     """A consignment, the policy that speaks for it, and what of it is shown now."""
@@ -161,14 +139,12 @@ class TrackingController(Controller):
         self, request: AnyRequest, token: FromPath[str], db: NamedDependency[Database]
     ) -> Response[bytes]:
         """Ask for another day."""
-        asked = await _asked(request, RescheduleIn)
+        await _offered(db, token, CustomerAction.RESCHEDULE)
+        wish = await read_wish(request, Reschedule)
         async with db.begin() as tx:
             asking = await _asking(tx, token, CustomerAction.RESCHEDULE)
-            today = moment(tx).date()
-            if not today < asked.date <= today + _LATEST_DAY:
-                told = InputError("/date", "out_of_range", "a day within the next thirty")
-                raise InputInvalid(errors=[told])
-            await wishes.ask_for_another_day(tx, asking, asked.date, asked.note)
+            day = the_day(wish, moment(tx).date())
+            await wishes.ask_for_another_day(tx, asking, day, wish.note)
         return _thanks(request, token, "reschedule")
 
     @post("/{token:str}/safe-place", operation_id="chooseSafePlace")
@@ -176,10 +152,11 @@ class TrackingController(Controller):
         self, request: AnyRequest, token: FromPath[str], db: NamedDependency[Database]
     ) -> Response[bytes]:
         """Say where goods may be left."""
-        asked = await _asked(request, SafePlaceIn)
+        await _offered(db, token, CustomerAction.SAFE_PLACE)
+        place = the_place(await read_wish(request, SafePlace))
         async with db.begin() as tx:
             asking = await _asking(tx, token, CustomerAction.SAFE_PLACE)
-            await wishes.choose_safe_place(tx, asking, asked.place.strip())
+            await wishes.choose_safe_place(tx, asking, place)
         return _thanks(request, token, "safe_place")
 
     @post("/{token:str}/dispute", operation_id="disputeDelivery")
@@ -187,10 +164,11 @@ class TrackingController(Controller):
         self, request: AnyRequest, token: FromPath[str], db: NamedDependency[Database]
     ) -> Response[bytes]:
         """Say that the goods did not arrive."""
-        asked = await _asked(request, DisputeIn)
+        await _offered(db, token, CustomerAction.DISPUTE)
+        wish = await read_wish(request, Dispute)
         async with db.begin() as tx:
             asking = await _asking(tx, token, CustomerAction.DISPUTE)
-            await wishes.dispute(tx, asking, asked.note)
+            await wishes.dispute(tx, asking, wish.note)
         return _thanks(request, token, "dispute")
 
 
@@ -243,6 +221,24 @@ def _window(view: View) -> WindowOut | None:
     return WindowOut(rfc3339(promise.start), rfc3339(promise.end)) if promise else None
 
 
+async def _offered(db: Database, token: str, action: CustomerAction) -> Found:
+    """Find what a link leads to and check that it offers this, before anything is read.
+
+    Raises:
+        TrackingNotFound: the link leads nowhere.
+        ActionNotOffered: not for this delivery, or not now.
+    """
+    async with db.snapshot() as tx:
+        return await _offering(tx, token, action)
+
+
+async def _offering(tx: Tx, token: str, action: CustomerAction) -> Found:
+    found = await _find(tx, token)
+    if action not in found.view.actions:
+        raise ActionNotOffered
+    return found
+
+
 async def _asking(tx: Tx, token: str, action: CustomerAction) -> wishes.Asking:
     """Check that the link leads somewhere, that it offers this, and that it is not overused.
 
@@ -251,9 +247,7 @@ async def _asking(tx: Tx, token: str, action: CustomerAction) -> wishes.Asking:
         ActionNotOffered: not for this delivery, or not now.
         TooManyTries: asked too often within the hour.
     """
-    found = await _find(tx, token)
-    if action not in found.view.actions:
-        raise ActionNotOffered
+    found = await _offering(tx, token, action)
     tracked, now = found.tracked, moment(tx)
     key = f"wish:{tracked.consignment_id}"
     wait = await tries.reserve(tx, key, now, limit=_WISHES, window=_WISHES_WINDOW)
@@ -261,25 +255,6 @@ async def _asking(tx: Tx, token: str, action: CustomerAction) -> wishes.Asking:
         raise TooManyTries(headers={"Retry-After": str(max(1, ceil(wait.total_seconds())))})
     stop_id: UUID | None = tracked.visit.stop_id if tracked.visit else None
     return wishes.Asking(tracked.consignment_id, tracked.depot_id, stop_id, new_id())
-
-
-W = TypeVar("W")
-
-
-async def _asked(request: AnyRequest, shape: type[W]) -> W:
-    """Read what is asked for, from JSON or from the page's own form; empty fields are absent."""
-    raw = await read_body(request, _BODY_LIMIT)
-    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        raw = msgspec.json.encode(_fields(raw))
-    return decode(raw or b"{}", shape)
-
-
-def _fields(raw: bytes) -> dict[str, str]:
-    try:
-        fields = parse_qsl(raw.decode("utf-8"), max_num_fields=10, errors="strict")
-    except ValueError as error:
-        raise Malformed("not a form of ours") from error
-    return {name: value for name, value in fields if value.strip()}
 
 
 def _thanks(request: AnyRequest, token: str, done: str) -> Response[bytes]:
