@@ -1,7 +1,8 @@
 """Erasure on request, and the holds that forbid it. The log stays whole: it never held the values.
 
 What is erased: the openings of every entry about the consignment and its visits, the personal
-columns of those rows, what the timeline says about people, and the evidence files.
+columns of those rows, what the timeline says about people, what devices sent about the visits, and
+the evidence files.
 """
 
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ class Erased:
     """What an erasure took away; ``hashes`` are files to be deleted once it is committed."""
 
     openings: int
+    evidence: int
     hashes: frozenset[str]
 
 
@@ -61,11 +63,12 @@ async def erase(tx: Tx, actor: Actor, consignment_id: UUID, basis: str) -> Erase
     for row in rows:
         await _clear(tx, actor, row, cause)
     await store.clear_timeline(tx, stop_ids)
-    await _mark(tx, actor, evidence, cause)
+    await store.empty_mutations(tx, stop_ids)
+    marked = await _mark(tx, actor, evidence, cause)
     await tx.flush()
     await _erase_openings(tx, rows)
     hashes = await store.only_erased(tx, {item.sha256 for item in evidence})
-    return Erased(openings, frozenset(hashes))
+    return Erased(openings, marked, frozenset(hashes))
 
 
 async def _erase_openings(tx: Tx, rows: Sequence[Audited]) -> int:
@@ -90,14 +93,13 @@ def _empty(row: Audited, name: str) -> object:
     return [] if isinstance(getattr(row, name), list) else ""
 
 
-async def _mark(tx: Tx, actor: Actor, evidence: Sequence[Evidence], cause: str) -> None:
+async def _mark(tx: Tx, actor: Actor, evidence: Sequence[Evidence], cause: str) -> int:
     """Write down that files are erased; what was once verified stays in the log."""
-    for item in evidence:
-        if item.erased_at is None:
-            change = {"erased_at": moment(tx), "facts": {}}
-            await record(
-                tx, actor, Event("evidence.erased", Evidence, item.id, change, cause=cause)
-            )
+    fresh = [item for item in evidence if item.erased_at is None]
+    for item in fresh:
+        change = {"erased_at": moment(tx), "facts": {}}
+        await record(tx, actor, Event("evidence.erased", Evidence, item.id, change, cause=cause))
+    return len(fresh)
 
 
 async def place_hold(tx: Tx, actor: Actor, consignment_id: UUID, reason: str) -> PrivacyHold:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import ARRAY, String, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import ARRAY, String, and_, bindparam, exists, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
@@ -12,6 +12,7 @@ from backend.tables.audit import PrivacyHold
 from backend.tables.consignments import Consignment
 from backend.tables.evidence import Evidence, EvidenceRef
 from backend.tables.inbox import InboxItem
+from backend.tables.mutations import Mutation
 from backend.tables.stops import Override, Stop, StopEvent
 
 # What a driver's event may say about a person; the rest of its body is about the visit.
@@ -107,6 +108,17 @@ async def only_erased(tx: AsyncSession, hashes: Collection[str]) -> set[str]:
         col(Evidence.sha256).in_(hashes), col(Evidence.erased_at).is_(None)
     )
     return set(hashes) - set((await tx.scalars(kept)).all())
+
+
+async def empty_mutations(tx: AsyncSession, stops: Collection[UUID]) -> None:
+    """Empty what devices sent about stops; their hashes and answers stay. What is held waits."""
+    await tx.execute(text("SET LOCAL doorstep.erasing = 'on'"))
+    await tx.execute(
+        update(Mutation)
+        .where(col(Mutation.stop_id).in_(stops), col(Mutation.outcome) != "held")
+        .values(raw=b"")
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def clear_timeline(tx: AsyncSession, stops: Collection[UUID]) -> None:

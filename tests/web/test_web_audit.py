@@ -20,6 +20,7 @@ from backend.ids import new_id
 from backend.settings import Settings
 from backend.store.database import Database, moment
 from backend.tables.evidence import Evidence, EvidenceRef
+from backend.tables.mutations import Mutation
 from backend.tables.stops import Stop
 from tests.audit.bundles import check
 from tests.fixtures.clock import FakeClock
@@ -76,6 +77,23 @@ async def a_photo(db: Database, settings: Settings, made: Round, segment: str) -
             "evidence.verified", Evidence, new_id(), values, evidence=(sha256,), create=True
         )
         await record(tx, SYSTEM, event)
+        # As a device sent it, with a name in it.
+        tx.add(
+            Mutation(
+                device_id=made.device,
+                driver_id=made.driver,
+                n=1,
+                numbered=True,
+                id=new_id(),
+                hash=hashlib.sha256(content).digest(),
+                raw=b'{"recipient": "Virginia Clemm"}',
+                kind="stop.delivered",
+                stop_id=made.stops[segment],
+                outcome="applied",
+                receipt={},
+                received_at=moment(tx),
+            )
+        )
         tx.add(
             EvidenceRef(
                 mutation_id=new_id(),
@@ -205,11 +223,12 @@ async def _words_left(db: Database, *words: str) -> list[str]:
 
 
 async def test_erasure_leaves_nothing_and_the_log_verifies(
-    client: Client, clerk: Somebody, fresh_db: Database, tmp_path: Path
+    client: Client, clerk: Somebody, fresh_db: Database, settings: Settings, tmp_path: Path
 ) -> None:
     """After erasure no table holds the person's data, the file is gone, and all bundles fit."""
     made = await a_round(fresh_db, "premium")
     await delivered(fresh_db, made.stops["premium"])
+    await a_photo(fresh_db, settings, made, "premium")
     key = (await client.get(f"{AUDIT}/key", headers=clerk.headers)).content
     before = await client.post(f"{AUDIT}/exports", json=PERIOD, headers=clerk.headers)
     assert b"Edgar Poe" in before.content

@@ -133,7 +133,7 @@ async def _erase_one(
         erased = await privacy.erase(tx, person.actor, consignment_id, basis)
     for sha256 in sorted(erased.hashes):
         await blobs.delete(sha256)
-    return ErasureOut([consignment_id], [], erased.openings, len(erased.hashes))
+    return ErasureOut([consignment_id], [], erased.openings, erased.evidence)
 
 
 async def _erase_contact(
