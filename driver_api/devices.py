@@ -63,7 +63,7 @@ class CredentialsOut(msgspec.Struct, frozen=True):
 class DeviceController(Controller):
     """The only calls that need no bearer token."""
 
-    @post("/devices", opt={"public": True}, operation_id="enrolDevice")
+    @post("/devices", opt={"public": True, "body": EnrolIn}, operation_id="enrolDevice")
     async def enrol(
         self,
         request: Request[None, None, State],
@@ -82,7 +82,12 @@ class DeviceController(Controller):
         address = address_of(request, settings)
         return _out(await devices.enrol(db, keys, asked.code, described, address))
 
-    @post("/tokens", opt={"public": True}, status_code=200, operation_id="refreshTokens")
+    @post(
+        "/tokens",
+        opt={"public": True, "body": RefreshIn},
+        status_code=200,
+        operation_id="refreshTokens",
+    )
     async def refresh(
         self,
         request: Request[None, None, State],

@@ -126,7 +126,7 @@ class DepotController(Controller):
 
     path = "/depots"
 
-    @post(operation_id="addDepot")
+    @post(operation_id="addDepot", opt={"body": DepotIn})
     async def add(
         self,
         request: Request[None, None, State],
@@ -162,7 +162,7 @@ class VehicleController(Controller):
 
     path = "/vehicles"
 
-    @post(operation_id="addVehicle")
+    @post(operation_id="addVehicle", opt={"body": VehicleIn})
     async def add(
         self,
         request: Request[None, None, State],
@@ -205,7 +205,7 @@ class DriverController(Controller):
 
     path = "/drivers"
 
-    @post(operation_id="addDriver")
+    @post(operation_id="addDriver", opt={"body": DriverIn})
     async def add(
         self,
         request: Request[None, None, State],
@@ -242,7 +242,7 @@ class ShiftController(Controller):
 
     path = "/shifts"
 
-    @post(operation_id="addShift")
+    @post(operation_id="addShift", opt={"body": ShiftIn})
     async def add(
         self,
         request: Request[None, None, State],

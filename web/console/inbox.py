@@ -70,7 +70,12 @@ class InboxController(Controller):
         shown, following = page(found, lambda item: (str(item.id),))
         return Page([item_out(item) for item in shown], following)
 
-    @post("/{item_id:str}/resolve", status_code=200, operation_id="resolveInboxItem")
+    @post(
+        "/{item_id:str}/resolve",
+        status_code=200,
+        operation_id="resolveInboxItem",
+        opt={"body": ResolveIn},
+    )
     async def resolve(
         self,
         request: Request[None, None, State],

@@ -96,7 +96,7 @@ class OverrideController(Controller):
         told = InputError("/for", "unknown_value", "one of override, exception")
         raise ReasonsUnknown(errors=[told])
 
-    @post("/stops/{stop_id:str}/override", operation_id="overrideStop")
+    @post("/stops/{stop_id:str}/override", operation_id="overrideStop", opt={"body": OverrideIn})
     async def override_stop(
         self,
         request: Request[None, None, State],

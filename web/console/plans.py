@@ -84,7 +84,7 @@ class PlanController(Controller):
 
     path = "/plans"
 
-    @post(operation_id="makePlan", status_code=202)
+    @post(operation_id="makePlan", status_code=202, opt={"body": PlanIn})
     async def make(
         self,
         request: Request[None, None, State],

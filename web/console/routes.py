@@ -121,7 +121,12 @@ class RouteController(Controller):
             await _must_see(tx, person, the_id(route_id))
             return await _item(tx, the_id(route_id))
 
-    @post("/routes/{route_id:str}/resequence", operation_id="resequenceRoute", status_code=200)
+    @post(
+        "/routes/{route_id:str}/resequence",
+        operation_id="resequenceRoute",
+        status_code=200,
+        opt={"body": ResequenceIn},
+    )
     async def resequence(
         self,
         request: Request[None, None, State],
@@ -141,7 +146,12 @@ class RouteController(Controller):
             await tx.flush()
             return await _item(tx, known)
 
-    @post("/stops/{stop_id:str}/reassign", operation_id="reassignStop", status_code=200)
+    @post(
+        "/stops/{stop_id:str}/reassign",
+        operation_id="reassignStop",
+        status_code=200,
+        opt={"body": ReassignIn},
+    )
     async def reassign(
         self,
         request: Request[None, None, State],

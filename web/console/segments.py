@@ -92,7 +92,12 @@ class SegmentController(Controller):
             since = rfc3339(moment(tx))
         return SegmentOut(code, version, since, policy_to_wire(policy))
 
-    @post("/segments/{code:str}/simulate", status_code=200, operation_id="simulateSegment")
+    @post(
+        "/segments/{code:str}/simulate",
+        status_code=200,
+        operation_id="simulateSegment",
+        opt={"body": SimulateIn},
+    )
     async def simulate(
         self,
         request: Request[None, None, State],

@@ -47,7 +47,9 @@ class SignedInOut(msgspec.Struct, frozen=True):
 class SignInController(Controller):
     """Sessions of the control room."""
 
-    @post("/sign-in", opt={"public": True}, status_code=200, operation_id="signIn")
+    @post(
+        "/sign-in", opt={"public": True, "body": SignInIn}, status_code=200, operation_id="signIn"
+    )
     async def sign_in(
         self,
         request: Request[None, None, State],
