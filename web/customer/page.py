@@ -125,14 +125,14 @@ class TrackingController(Controller):
         try:
             async with db.snapshot() as tx:
                 found = await _find(tx, token)
-                shown = await _show(tx, keys, found)
+                shown, today = await _show(tx, keys, found), moment(tx).date()
         except TrackingNotFound:
             if wants_json(request):
                 raise
             return _html(paper.nothing_here(), 404)
         if wants_json(request):
             return _json(shown)
-        return _html(paper.track(token, found.tracked, found.view, shown, done))
+        return _html(paper.track(token, found.tracked, found.view, shown, today, done))
 
     @post("/{token:str}/reschedule", operation_id="askForAnotherDay")
     async def reschedule(

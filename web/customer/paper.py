@@ -1,6 +1,6 @@
 """The customer's page as HTML: templates filled with words, times in the depot's own zone."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from markupsafe import Markup
 from backend.domain.reasons import EXCEPTION_REASONS
 from backend.store.tracking import Tracked
 from pod.token import qr_svg
+from web.customer.asked import LATEST_DAY
 from web.customer.view import View
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ _THANKS = MappingProxyType(
 )
 
 
-def track(token: str, tracked: Tracked, view: View, shown: "TrackingOut", done: str) -> str:
+def track(
+    token: str, tracked: Tracked, view: View, shown: "TrackingOut", today: date, done: str
+) -> str:
     """Return the page of a consignment."""
     zone = ZoneInfo(tracked.timezone)
     visit = tracked.visit
@@ -94,6 +97,8 @@ def track(token: str, tracked: Tracked, view: View, shown: "TrackingOut", done: 
         evidence=[_EVIDENCE[kind] for kind in shown.evidence if kind in _EVIDENCE],
         safe_place=tracked.safe_place,
         actions=shown.actions,
+        first_day=today + timedelta(days=1),
+        last_day=today + LATEST_DAY,
     )
 
 
