@@ -9,5 +9,7 @@ def routers() -> list[Router]:
 
     return [
         console.router(),
+        console.page_router(),
+        console.front_door(),
         customer.router(),
     ]

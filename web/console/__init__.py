@@ -1,6 +1,7 @@
 """The people's API, ``/console/v1``, and the console's pages."""
 
 from litestar import Router
+from litestar.exceptions import HTTPException
 
 
 def router() -> Router:
@@ -48,3 +49,24 @@ def router() -> Router:
         ],
         tags=["console"],
     )
+
+
+def page_router() -> Router:
+    """Return the console's pages; a fault on them is a page too."""
+    from web.console.pages import DayController
+    from web.console.stop_page import StopPageController
+    from web.console.way_in import WayInController, page_fault
+
+    return Router(
+        "/console",
+        route_handlers=[WayInController, DayController, StopPageController],
+        exception_handlers={Exception: page_fault, HTTPException: page_fault},
+        include_in_schema=False,
+    )
+
+
+def front_door() -> Router:
+    """Return ``/``, which leads to the console."""
+    from web.console.way_in import FrontDoorController
+
+    return Router("/", route_handlers=[FrontDoorController], include_in_schema=False)
