@@ -8,6 +8,7 @@ import pytest
 
 from backend.cli.day.fleet import Findings, Size, close, examine, muster, spend_the_day
 from backend.cli.day.roads import Faults
+from backend.cli.first import make_ready
 from backend.cli.system import run
 from backend.settings import Settings, load
 
@@ -22,9 +23,16 @@ def _silent(_step: str) -> None:
 
 
 @pytest.fixture
-async def system(fresh_pg_url: str, tmp_path: Path) -> AsyncIterator[tuple[str, Settings]]:
+def ready_url(fresh_pg_url: str) -> str:
+    """A database with the segments that come with Doorstep."""
+    make_ready(fresh_pg_url)
+    return fresh_pg_url
+
+
+@pytest.fixture
+async def system(ready_url: str, tmp_path: Path) -> AsyncIterator[tuple[str, Settings]]:
     """API and jobs as the processes an operator runs."""
-    settings = replace(load({}), data=tmp_path, database_url=fresh_pg_url)
+    settings = replace(load({}), data=tmp_path, database_url=ready_url)
     async with run(settings, "127.0.0.1", 0, _silent) as running:
         yield running.url, settings
 

@@ -15,7 +15,7 @@ Members = Mapping[str, object]
 
 
 class ConsoleRefused(Exception):
-    """The console answered with a problem."""
+    """The console answered with a problem, or with a plan that failed."""
 
     def __init__(self, call: str, status: int, said: str) -> None:
         super().__init__(f"{call}: {status} {said[:500]}")
@@ -148,8 +148,11 @@ class ControlRoom:
         ask = {"depot": depot, "date": date, "time_limit_s": time_limit_s}
         plan_id = (await self._read("POST", "/plans", _PlanId, json=ask)).plan_id
         while True:
-            plan = await self._read("GET", f"/plans/{plan_id}", Plan)
-            if plan.state in {"done", "failed"}:
+            answer = await self._call("GET", f"/plans/{plan_id}")
+            plan = msgspec.json.decode(answer.content, type=Plan)
+            if plan.state == "failed":
+                raise ConsoleRefused(f"plan {plan_id}", answer.status_code, answer.text)
+            if plan.state == "done":
                 return plan
             await anyio.sleep(_POLL_S)
 

@@ -77,6 +77,10 @@ class Findings:
         }
 
 
+class NotReady(RuntimeError):
+    """The installation did not let the day begin."""
+
+
 @dataclass(slots=True)
 class Fleet:
     """Drivers with phones, ready for the morning."""
@@ -100,7 +104,9 @@ async def muster(
         van = crew.Van(capacity_kg=size.stops, capacity_dm3=10.0 * size.stops)
         hired = await crew.hire(room, DEPOT, date, size.drivers, van, SHIFT)
         body = as_json(_round_of_orders(size))
-        await room.import_consignments(DEPOT, body, date=date)
+        taken = await room.import_consignments(DEPOT, body, date=date)
+        if taken.accepted != size.drivers * size.stops:
+            raise NotReady(f"only {taken.accepted} orders were taken")
         tell(f"planning {size.drivers} routes")
         plan = await room.plan(DEPOT, date, size.planning_seconds)
         await room.release(plan.id)
