@@ -19,13 +19,14 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from backend.audit.checkpoint import Signer, signer_of
 from backend.audit.guard import stand_guard
 from backend.audit.seal import seal
+from backend.blobs import open_staging
 from backend.clock import Clock, SystemClock
 from backend.dispatch.release import close_day
 from backend.ids import new_id
 from backend.keys import Keys, load_keys
 from backend.settings import Settings
-from backend.store import leases
-from backend.store.database import Database, Tx
+from backend.store import evidence, leases
+from backend.store.database import Database, Tx, moment
 from planner.nightly import queue_nightly
 from planner.service import make_next_plan
 from pod.service import settle_overdue
@@ -34,6 +35,7 @@ from sync.held import judge_held
 log = logging.getLogger(__name__)
 
 LEASE = dt.timedelta(seconds=6)
+STALE_UPLOAD = dt.timedelta(days=30)
 
 
 class NotLeading(Exception):
@@ -122,6 +124,14 @@ class Timetable:
         """Close proofs whose time for more evidence is over."""
         await settle_overdue(self.db)
 
+    async def sweep_uploads(self) -> None:
+        """Drop uploads that no phone has continued for a month."""
+        async with self.db.begin() as tx:
+            await self.leadership.fence(tx)
+            before = moment(tx) - STALE_UPLOAD
+            await evidence.forget_stale(tx, before)
+        await open_staging(self.settings).sweep(before)
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -141,6 +151,7 @@ LINES = (
     Line("seal", 1, Timetable.seal),
     Line("judge held", 5, Timetable.judge_held),
     Line("chase evidence", 15, Timetable.chase_evidence),
+    Line("sweep uploads", 3600, Timetable.sweep_uploads),
 )
 
 

@@ -104,6 +104,15 @@ async def unfinished(tx: AsyncSession, device_id: UUID) -> int:
     return (await tx.execute(query)).scalar_one()
 
 
+async def forget_stale(tx: AsyncSession, before: datetime) -> None:
+    """Forget announcements that nobody continued since ``before``; the phone may announce again."""
+    await tx.execute(
+        delete(EvidenceUpload).where(
+            col(EvidenceUpload.updated_at) < before, col(EvidenceUpload.state) != "verified"
+        )
+    )
+
+
 async def lock_driver(tx: AsyncSession, driver_id: UUID) -> None:
     """Hold every journal of a driver, so that no event of his can name evidence meanwhile.
 
