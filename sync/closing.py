@@ -18,6 +18,7 @@ from sync.case import Answer, Case, wire
 from sync.door import answer_at_door, ask_if_locked
 from sync.matrix import Outcome, Ruling
 from sync.mutations import read_body
+from sync.note import name_evidence, note
 from sync.words import CORRECTABLE, Corrected, Delivered, Failed, Kind
 
 Ending = Delivered | Failed
@@ -29,7 +30,7 @@ async def close(case: Case, stop: Stop, ruling: Ruling, ending: Ending) -> Answe
         detail = f"{ending.reason!r} is not one of the manifest's reasons"
         return Answer(Outcome.REJECTED, "reason_unknown", detail)
     door = await answer_at_door(case, stop, ending)
-    await _name_evidence(case, stop, ending)
+    await name_evidence(case, stop, ending)
     if not ruling.moves:
         return await _beside(case, stop, ruling)
     return await _move(case, stop, ruling.outcome, ending, door)
@@ -53,10 +54,10 @@ async def correct(case: Case, stop: Stop, corrected: Corrected, *, mends: bool) 
         return Answer(Outcome.REJECTED, "nothing_to_correct", "that event did not close this stop")
     policy = await segments.policy(case.tx, stop.segment, stop.policy_version)
     if _is_late(case, stop, policy):
-        row = await _note(case, stop, Outcome.RECORDED)
-        return Answer(Outcome.RECORDED, "correction_late", None, row, row.entry)
+        entry = await note(case, stop, Outcome.RECORDED)
+        return Answer(Outcome.RECORDED, "correction_late", None, stop, entry)
     door = await answer_at_door(case, stop, ending)
-    await _name_evidence(case, stop, ending)
+    await name_evidence(case, stop, ending)
     return await _move(case, stop, Outcome.APPLIED, ending, door, amends=True)
 
 
@@ -65,42 +66,12 @@ def _is_late(case: Case, stop: Stop, policy: Policy) -> bool:
     return case.when.happened - closed > timedelta(seconds=policy.undo_s)
 
 
-async def _name_evidence(case: Case, stop: Stop, ending: Ending) -> None:
-    if case.heard.id is not None:
-        await service.name_evidence(
-            case.tx,
-            stop.id,
-            case.device.driver_id,
-            case.heard.id,
-            evidence=case.evidence,
-            body=wire(ending),
-        )
-
-
 async def _beside(case: Case, stop: Stop, ruling: Ruling) -> Answer:
     """Keep the event beside what already closed the stop; its evidence counts all the same."""
-    row = await _note(case, stop, ruling.outcome)
-    entry = row.entry
+    entry = await note(case, stop, ruling.outcome)
     verdict = await service.settle(case.tx, case.actor, stop.id, cause=case.cause)
     findings = service.findings_to_wire(verdict.findings) if verdict else []
-    return Answer(ruling.outcome, ruling.code, None, row, entry, tuple(findings))
-
-
-async def _note(case: Case, stop: Stop, outcome: Outcome) -> Stop:
-    await record(
-        case.tx,
-        case.actor,
-        Event(
-            case.mutation.kind.value,
-            Stop,
-            stop.id,
-            occurred=case.when.happened,
-            cause=case.cause,
-            evidence=tuple(item["sha256"] for item in case.evidence),
-            witness=case.witness(outcome),
-        ),
-    )
-    return stop
+    return Answer(ruling.outcome, ruling.code, None, stop, entry, tuple(findings))
 
 
 async def _move(

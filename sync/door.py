@@ -2,7 +2,6 @@
 
 from types import MappingProxyType
 
-from backend.audit.record import Event, record
 from backend.dispatch.inbox import open_item
 from backend.domain.inbox import InboxKind
 from backend.store.database import moment
@@ -12,6 +11,7 @@ from pod.door import Given, known_door, try_door
 from pod.evidence import Check, DoorFacts
 from sync.case import Answer, Case
 from sync.matrix import Outcome
+from sync.note import note
 from sync.words import CodePresented, Delivered, Failed
 
 _CODES = MappingProxyType(
@@ -49,16 +49,7 @@ async def present(case: Case, stop: Stop, body: CodePresented) -> Answer:
     outcome = Outcome.RECORDED if code else Outcome.APPLIED
     detail = f"{door.tries_left} tries left" if code and door.code is not Check.ABSENT else None
     findings = ({"code": code, "severity": "warn", "detail": detail or ""},) if code else ()
-    event = Event(
-        case.mutation.kind.value,
-        Stop,
-        stop.id,
-        occurred=case.when.happened,
-        cause=case.cause,
-        witness=case.witness(outcome, findings=findings),
-    )
-    await record(case.tx, case.actor, event)
-    entry = stop.entry
+    entry = await note(case, stop, outcome, findings=findings)
     await case.tx.flush()
     await ask_if_locked(case, stop, door)
     await service.settle(case.tx, case.actor, stop.id, cause=case.cause)

@@ -1,6 +1,5 @@
 """What a mutation does to a stop: the matrix rules, and the ruling is carried out."""
 
-from backend.audit.record import Event, record
 from backend.dispatch.inbox import open_item
 from backend.domain.inbox import InboxKind
 from backend.domain.stop import StopState
@@ -11,6 +10,7 @@ from sync import closing, door
 from sync.case import Answer, Case
 from sync.decide import Known, decide, situation
 from sync.matrix import Outcome, Ruling
+from sync.note import name_evidence, note
 from sync.words import (
     CodePresented,
     Corrected,
@@ -48,43 +48,25 @@ async def _carry_out(case: Case, stop: Stop, ruling: Ruling, closed: ClosedBy | 
         case EvidenceAdded():
             return await _add_evidence(case, stop, ruling)
         case _:
-            return await _note(case, stop, ruling)
+            return await _keep(case, stop, ruling)
 
 
 async def _add_evidence(case: Case, stop: Stop, ruling: Ruling) -> Answer:
     """More proof for an earlier event: name it, then judge the proof again."""
-    if case.heard.id is not None:
-        await service.name_evidence(
-            case.tx,
-            stop.id,
-            case.device.driver_id,
-            case.heard.id,
-            evidence=case.evidence,
-        )
-    answer = await _note(case, stop, ruling)
+    await name_evidence(case, stop)
+    entry = await note(case, stop, ruling.outcome)
     await case.tx.flush()
     verdict = await service.settle(case.tx, case.actor, stop.id, cause=case.cause)
     findings = tuple(service.findings_to_wire(verdict.findings)) if verdict else ()
-    return Answer(answer.outcome, None, None, stop, answer.entry, findings)
+    return Answer(ruling.outcome, None, None, stop, entry, findings)
 
 
-async def _note(case: Case, stop: Stop, ruling: Ruling) -> Answer:
+async def _keep(case: Case, stop: Stop, ruling: Ruling) -> Answer:
     """Keep the event on the timeline; an arrival moves the stop as well."""
-    change: dict[str, object] = {}
-    if ruling.moves and case.mutation.kind is Kind.STOP_ARRIVED:
-        change = {"state": StopState.ARRIVED.value, "arrived_at": case.when.happened}
-    event = Event(
-        case.mutation.kind.value,
-        Stop,
-        stop.id,
-        change,
-        occurred=case.when.happened,
-        cause=case.cause,
-        evidence=tuple(item["sha256"] for item in case.evidence),
-        witness=case.witness(ruling.outcome),
-    )
-    await record(case.tx, case.actor, event)
-    return Answer(ruling.outcome, ruling.code, None, stop, stop.entry)
+    arrives = ruling.moves and case.mutation.kind is Kind.STOP_ARRIVED
+    arrival = {"state": StopState.ARRIVED.value, "arrived_at": case.when.happened}
+    entry = await note(case, stop, ruling.outcome, arrival if arrives else None)
+    return Answer(ruling.outcome, ruling.code, None, stop, entry)
 
 
 async def _ask(case: Case, stop: Stop, kind: InboxKind, detail: str) -> None:
