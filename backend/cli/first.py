@@ -7,6 +7,23 @@ since is never overwritten.
 import asyncio
 
 
+def is_ready(url: str) -> bool:
+    """Tell whether ``make_ready`` has nothing to do; a start may have been killed half-way."""
+    from backend.cli import schema
+
+    return schema.is_current(url) and asyncio.run(_seeded(url))
+
+
+async def _seeded(url: str) -> bool:
+    import asyncpg  # and not SQLAlchemy, whose import takes longer than all the rest
+
+    connection = await asyncpg.connect(url.replace("+asyncpg", "", 1), timeout=10)
+    try:
+        return await connection.fetchval("SELECT EXISTS (SELECT FROM segment_rules)") is True
+    finally:
+        await connection.close()
+
+
 def make_ready(url: str) -> None:
     """Migrate and seed; several at once wait for one another, and again is harmless."""
     from backend.cli import schema

@@ -54,7 +54,7 @@ def installation(settings: Settings, tell: Teller) -> Iterator[Settings]:
 
             cluster = stack.enter_context(running(settings.data, tell=tell))
             settings = replace(settings, database_url=cluster.url())
-            if not schema.is_current(cluster.url()):
+            if not first.is_ready(cluster.url()):
                 tell("migrating the database")
                 first.make_ready(cluster.url())
         elif not schema.is_current(settings.database_url):

@@ -35,7 +35,7 @@ def _migrate(url: str, tell: Teller, *, check: bool, write: str | None) -> None:
     try:
         if check:
             schema.check(url)
-        elif not schema.is_current(url):
+        elif not first.is_ready(url):
             tell("migrating the database")
             first.make_ready(url)
         if write is not None:

@@ -11,8 +11,12 @@ from backend.intake.places import load_places
 from backend.intake.report import ImportReport
 from backend.intake.service import DepotUnknown, Rows, import_rows
 from backend.store.database import Database
+from backend.store.feed import driver_scope, since, version
+from backend.store.fleet import depot_codes
 from backend.tables.audit import AuditEntry
 from backend.tables.consignments import Consignment, Parcel
+from backend.tables.stops import Stop
+from tests.fixtures.visits import a_round
 from tests.intake.depots import KEYS, csv_rows, depot, fresh, json_rows, order
 
 pytestmark = pytest.mark.anyio
@@ -263,3 +267,25 @@ async def test_an_unknown_depot_is_refused(db: Database) -> None:
     """Nothing is read for a depot that is not there."""
     with pytest.raises(DepotUnknown):
         await bring(db, "nowhere", json_rows(order(fresh())))
+
+
+async def test_a_new_phone_reaches_the_driver(db: Database) -> None:
+    """A stop on a manifest is put anew when its consignment's contact changes, and only then."""
+    made, reference = await a_round(db, "standard"), fresh()
+    async with db.snapshot() as tx:
+        depots = await depot_codes(tx)
+    code, scope = depots[made.depot], driver_scope(made.driver)
+    await bring(db, code, json_rows(order(reference)))
+    row = await stored(db, reference)
+    async with db.begin() as tx:
+        moved = {"consignment_id": row.id}
+        await record(tx, SYSTEM, Event("stop.moved", Stop, made.stops["standard"], moved))
+    await put_state(db, reference, "released")
+    async with db.snapshot() as tx:
+        before = await version(tx, scope)
+    await bring(db, code, json_rows(order(reference)))
+    await bring(db, code, json_rows(order(reference, instructions="ring twice")))
+    async with db.snapshot() as tx:
+        [change] = await since(tx, scope, before, limit=10)
+    assert (change.type, change.entity_id) == ("stop", str(made.stops["standard"]))
+    assert change.v == before + 1
