@@ -432,7 +432,8 @@ def read_entry(line: bytes) -> Entry:
     if not isinstance(value, dict) or not _ALWAYS <= value.keys() <= _ENTRY:
         raise ValueError("not the members of an entry")
     for name, grammar in _TEXTS:
-        if not _is(value[name], grammar):
+        text = value[name]
+        if not isinstance(text, str) or grammar(text) is None:  # `_is`, in line: millions of times
             raise ValueError(f"{name} is malformed")
     for name, fits in _SHAPES:
         if not fits(value[name]):
@@ -742,30 +743,23 @@ class _Openings:
             raise Unfit(self._place, "belongs to no entry of the range")
 
 
-class _Head(NamedTuple):
-    """Newest entry of an entity so far."""
-
-    n: int
-    leaf: bytes
-
-
 class _Ledger:
     """What the entries say together: each entity's chain, and the evidence that was verified."""
 
     def __init__(self, *, complete: bool) -> None:
         self._complete = complete  # the range starts with the log's first leaf
-        self._heads: dict[tuple[str, str], _Head] = {}
+        self._heads: dict[tuple[str, str], tuple[int, bytes]] = {}  # newest n and leaf so far
         self.evidence: list[Evidence] = []
 
     def take(self, entry: Entry, leaf: bytes) -> None:
         """Take the next entry; it must continue its entity's chain."""
         key = (entry["entity"], entry["entity_id"])
         head = self._heads.get(key)
-        self._heads[key] = _Head(entry["n"], leaf)
+        self._heads[key] = (entry["n"], leaf)
         if head is None:
             if self._complete and entry["prev"] is not None:
                 raise ValueError("an earlier entry of this entity is missing")
-        elif entry["prev"] != head.leaf.hex() or entry["n"] != head.n + 1:
+        elif entry["n"] != head[0] + 1 or entry["prev"] != head[1].hex():
             raise ValueError("does not follow its entity's previous entry")
         if verified := read_evidence(entry):
             self.evidence.append(verified)
