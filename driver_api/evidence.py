@@ -76,7 +76,7 @@ class EvidenceController(Controller):
     tags = ("evidence",)
     middleware = (SpeakTus(),)
 
-    @post("/", operation_id="announceEvidence")
+    @post("/", operation_id="announceEvidence", opt={"body": tus.PATCH_TYPE})
     async def announce(
         self,
         request: AnyRequest,
@@ -111,7 +111,12 @@ class EvidenceController(Controller):
         tus.check_version(request.headers)
         return _standing(await uploads.find(device, sha256))
 
-    @patch("/{sha256:str}", operation_id="appendEvidence", status_code=204)
+    @patch(
+        "/{sha256:str}",
+        operation_id="appendEvidence",
+        status_code=204,
+        opt={"body": tus.PATCH_TYPE},
+    )
     async def append(
         self,
         request: AnyRequest,

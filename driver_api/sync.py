@@ -6,6 +6,7 @@ from typing import Any
 from litestar import Request, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
+from msgspec import Struct
 
 from backend.clock import rfc3339
 from backend.identity.callers import CallingDevice
@@ -25,7 +26,16 @@ from sync.receipts import Reply
 _NOTED_EVERY = timedelta(minutes=1)
 
 
-@post("/sync", status_code=200, operation_id="sync")
+class SyncIn(Struct):
+    """How the schema shows the envelope, which ``open_envelope`` reads."""
+
+    cursor: str | None = None
+    pull: bool = True
+    client: dict[str, object] = {}
+    mutations: list[dict[str, object]] = []
+
+
+@post("/sync", status_code=200, operation_id="sync", opt={"body": SyncIn})
 async def sync_call(
     request: Request[None, None, State],
     any_device: NamedDependency[CallingDevice],

@@ -1,9 +1,11 @@
 """The OpenAPI document, completed with what the framework cannot see.
 
 Handlers read their bodies themselves (bounded, with pointers to faults), so each names its shape as
-``opt={"body": Shape}``; every operation may answer with a problem document.
+``opt={"body": Shape}``, or the media type if it takes bytes; every operation may answer with a
+problem document.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -31,8 +33,11 @@ class SchemaPage(OpenAPIRenderPlugin):
         return self._written
 
 
-def bodies_of(request: Request[Any, Any, Any]) -> dict[str, type]:
-    """Return the body's shape of every operation that names one."""
+Body = type | str
+
+
+def bodies_of(request: Request[Any, Any, Any]) -> dict[str, Body]:
+    """Return the body's shape or media type of every operation that names one."""
     handlers = [handler for route in request.app.routes for handler in _handlers(route)]
     return {
         handler.operation_id: handler.opt["body"]
@@ -45,21 +50,37 @@ def _handlers(route: object) -> list[Any]:
     return list(getattr(route, "route_handlers", []))
 
 
-def complete(document: dict[str, Any], bodies: dict[str, type]) -> None:
+def complete(document: dict[str, Any], bodies: dict[str, Body]) -> None:
     """Add request bodies, problem answers and their shapes."""
-    shapes = [*bodies.values(), Problem]
-    schemas, components = msgspec.json.schema_components(shapes, ref_template=_REF)
+    shapes = [shape for shape in bodies.values() if not isinstance(shape, str)]
+    schemas, components = msgspec.json.schema_components(
+        [Problem, *shapes], schema_hook=_anything, ref_template=_REF
+    )
     kept = document.setdefault("components", {}).setdefault("schemas", {})
     for name, shape in components.items():
         kept.setdefault(name, shape)
-    by_operation = dict(zip(bodies, schemas, strict=False))
-    problem = {"description": "Problem", "content": {MEDIA_TYPE: {"schema": schemas[-1]}}}
+    problem = {"description": "Problem", "content": {MEDIA_TYPE: {"schema": schemas[0]}}}
+    shown = dict(zip(shapes, schemas[1:], strict=True))
+    for operation in _operations(document):
+        operation["responses"].setdefault("default", problem)
+        body = bodies.get(operation.get("operationId", ""))
+        if body is not None:
+            operation["requestBody"] = {"required": True, "content": _content(body, shown)}
+
+
+def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for item in document.get("paths", {}).values():
         for operation in item.values():
-            if not isinstance(operation, dict) or "responses" not in operation:
-                continue
-            operation["responses"].setdefault("default", problem)
-            shape = by_operation.get(operation.get("operationId", ""))
-            if shape is not None:
-                body = {"required": True, "content": {"application/json": {"schema": shape}}}
-                operation["requestBody"] = body
+            if isinstance(operation, dict) and "responses" in operation:
+                yield operation
+
+
+def _content(body: Body, shown: dict[type, dict[str, Any]]) -> dict[str, Any]:
+    if isinstance(body, str):
+        return {body: {"schema": {"type": "string", "format": "binary"}}}
+    return {"application/json": {"schema": shown[body]}}
+
+
+def _anything(_type: type) -> dict[str, Any]:
+    """A member of any shape: what its reader makes of it is told in words."""
+    return {"description": "any JSON value"}

@@ -38,7 +38,12 @@ class ImportController(Controller):
 
     path = "/imports"
 
-    @post("/consignments", status_code=200, operation_id="importConsignments")
+    @post(
+        "/consignments",
+        status_code=200,
+        operation_id="importConsignments",
+        opt={"body": "text/csv"},
+    )
     async def consignments(
         self,
         request: Request[None, None, State],
