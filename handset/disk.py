@@ -55,6 +55,7 @@ class Disk:
 
     def __init__(self, path: Path, *, synchronous: Sync = "FULL") -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self.synchronous: Sync = synchronous
         self.db = sqlite3.connect(path, isolation_level=None, timeout=10)
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute(f"PRAGMA synchronous = {synchronous}")
@@ -99,12 +100,13 @@ class Disk:
         self.db.close()
 
 
-def write_durably(path: Path, data: bytes) -> None:
+def write_durably(path: Path, data: bytes, *, synchronous: Sync = "FULL") -> None:
     """A file that is either wholly there, on the disk, or not there at all; owner's eyes only."""
     half = path.with_name(path.name + ".part")
     fd = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(fd, "wb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        if synchronous == "FULL":
+            os.fsync(file.fileno())
     half.replace(path)

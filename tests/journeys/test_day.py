@@ -42,7 +42,15 @@ async def test_nothing_is_lost_on_a_day_of_twenty_drivers(
 ) -> None:
     """Twenty drivers with fifty stops each, a third of them out of reach until evening."""
     url, settings = system
-    size = Size(DRIVERS, STOPS, offline=1 / 3, faults=FAULTS, sync_every=10, synchronous="NORMAL")
+    size = Size(
+        DRIVERS,
+        STOPS,
+        offline=1 / 3,
+        faults=FAULTS,
+        sync_every=10,
+        hurried=True,
+        synchronous="NORMAL",
+    )
     fleet = await muster(url, settings, tmp_path / "phones", size, _silent)
     try:
         await spend_the_day(fleet, _silent)
@@ -57,7 +65,7 @@ def _is_as_the_contract_says(findings: Findings) -> None:
     assert findings.odd == []
     assert findings.photos_unsent == 0
     assert findings.stops == DRIVERS * STOPS
-    # Departed, arrived and an end at every stop; started and finished for every driver.
-    assert findings.mutations >= 3 * DRIVERS * STOPS + 2 * DRIVERS
+    # Arrived and an end at every stop; started and finished for every driver.
+    assert findings.mutations >= 2 * DRIVERS * STOPS + 2 * DRIVERS
     assert findings.receipts["duplicate"] > 0
     assert findings.faults["lost_reply"] > 0

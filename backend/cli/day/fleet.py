@@ -26,6 +26,7 @@ ZONE = "America/New_York"
 CITY = City("Baltimore", "US", "21224", 39.2850, -76.5600)
 SHIFT = ("06:00", "20:00")
 DEPOT = "DRILL"
+_SEGMENTS = ("standard", "business", "standard", "economy", "standard", "business")
 OUTCOMES = frozenset({"applied", "conflict", "recorded", "held", "rejected", "quarantined"})
 
 
@@ -38,6 +39,7 @@ class Size:
     offline: float = 0.3
     faults: Faults = NO_FAULTS
     sync_every: int = 10
+    hurried: bool = False
     planning_seconds: int = 5
     synchronous: Sync = "FULL"
     seed: int = 1
@@ -123,6 +125,7 @@ def _equip(url: str, folder: Path, number: int, road: BadRoad, size: Size) -> Dr
     driver = crew.give_phone(url, folder, number, synchronous=size.synchronous, road=road)
     driver.offline = number < math.ceil(size.offline * size.drivers)
     driver.sync_every = size.sync_every
+    driver.hurried = size.hurried
     return driver
 
 
@@ -130,7 +133,7 @@ def _round_of_orders(size: Size) -> list[Order]:
     """As many orders as all vans together can carry, one kilogram each."""
     round_ = orders(CITY, size.drivers * size.stops, seed=size.seed, prefix="DRILL")
     for number, order in enumerate(round_):
-        order["segment"] = ("standard", "business", "standard", "economy")[number % 4]
+        order["segment"] = _SEGMENTS[number % len(_SEGMENTS)]
         order["window"] = {"start": SHIFT[0], "end": SHIFT[1]}
         parcel = {**order["parcels"][0], "weight_kg": 1.0, "volume_dm3": 5.0}
         order["parcels"] = [parcel]
