@@ -6,7 +6,7 @@ import json
 import os
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import httpx
@@ -17,8 +17,8 @@ from PIL import Image
 from sqlalchemy import select
 from sqlmodel import col
 
-from backend.blobs import FolderBlobs, read_bytes
-from backend.settings import Settings
+from backend.blobs import FolderBlobs, open_blobs, read_bytes
+from backend.settings import S3Settings, Settings
 from backend.store.database import Database
 from backend.tables.audit import AuditEntry
 from tests.fixtures.clock import FakeClock
@@ -452,3 +452,35 @@ async def test_nobody_uploads_without_a_token(client: AsyncTestClient[Litestar])
         ("POST", "/x"),
     ):
         assert (await client.request(method, PATH + path)).status_code == 401
+
+
+async def test_evidence_may_live_in_a_bucket(
+    db: Database, settings: Settings, s3: S3Settings, clock: FakeClock
+) -> None:
+    """With an S3 server in the settings the verified bytes are kept there."""
+    content, phone = picture(), await a_phone(db, settings)
+    bucket = replace(settings, s3=replace(s3, bucket="kept"))
+    async with calling(bucket, clock) as client:
+        line = Line(client, phone)
+        await line.create(content)
+        assert (await line.send(sha_of(content), 0, content)).status_code == 204
+    assert await read_bytes(open_blobs(bucket), sha_of(content)) == content
+
+
+async def test_an_object_store_that_is_away_loses_nothing(line: Line, settings: Settings) -> None:
+    """While the store takes nothing the phone is told to come again, and its bytes wait."""
+    content = picture()
+    sha = sha_of(content)
+    await line.create(content)
+    in_the_way = settings.data / "blobs" / "sha256" / sha[:2]
+    in_the_way.parent.mkdir(parents=True, exist_ok=True)
+    if in_the_way.is_dir():
+        in_the_way.rename(in_the_way.with_suffix(".aside"))
+    in_the_way.write_bytes(b"a file where a folder belongs")
+    away = await line.send(sha, 0, content)
+    assert (away.status_code, away.json()["code"]) == (503, "storage_unavailable")
+    assert "retry-after" in away.headers
+    in_the_way.unlink()
+    stands = await line.call("HEAD", f"/{sha}")
+    assert stands.headers["upload-offset"] == str(len(content))
+    assert (await line.status(sha))["state"] == "verified"
