@@ -1,34 +1,48 @@
 """A backup holds everything an installation is, and nothing less comes back to life."""
 
+import asyncio
 import json
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from backend.cli.archive import ArchiveBroken, unpack, verify
+from backend.embedded import running
 from tests.fixtures.processes import doorstep
 
 PERSON = ("person", "add", "--email", "a@b.org", "--role", "admin", "--password-stdin")
 
 
-@pytest.fixture
-def copied(short_folder: Path) -> Path:
-    """The backup of a small installation with a database, keys and one piece of evidence."""
-    data = short_folder / "old"
+@pytest.fixture(scope="module")
+def old() -> Iterator[Path]:
+    """A small installation with a database, keys and one piece of evidence, and its backup."""
+    folder = Path(tempfile.mkdtemp(prefix="doorstep-", dir="/tmp"))
+    folder.chmod(0o711)
+    data = folder / "old"
     (data / "blobs/sha256/ab").mkdir(parents=True)
     (data / "blobs/sha256/ab/evidence").write_bytes(b"a photo" * 1000)
     (data / "keys").mkdir()
     (data / "keys/master.key").write_text("the key\n")
     assert doorstep(*PERSON, "--data", str(data), stdin="pw\n").returncode == 0
-    target = short_folder / "copy.tar"
-    done = doorstep("backup", str(target), "--data", str(data), "--json")
+    done = doorstep("backup", str(folder / "copy.tar"), "--data", str(data), "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["files"] == 3
-    return target
+    yield data
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def copied(old: Path, tmp_path: Path) -> Path:
+    """The backup, for a test to keep or to spoil."""
+    return Path(shutil.copy(old.with_name("copy.tar"), tmp_path))
 
 
 def test_a_restored_installation_is_the_same_with_a_new_life(
-    copied: Path, short_folder: Path
+    old: Path, copied: Path, short_folder: Path
 ) -> None:
     """Database, keys and evidence are back; the epoch is new; only the owner can read the keys."""
     data = short_folder / "new"
@@ -38,18 +52,30 @@ def test_a_restored_installation_is_the_same_with_a_new_life(
     assert (data / "keys/master.key").stat().st_mode & 0o077 == 0
     assert (data / "blobs/sha256/ab/evidence").read_bytes() == b"a photo" * 1000
     again = doorstep(*PERSON, "--data", str(data), "--json", stdin="pw\n")
-    known = doorstep(*PERSON, "--data", str(short_folder / "old"), "--json", stdin="pw\n")
+    known = doorstep(*PERSON, "--data", str(old), "--json", stdin="pw\n")
     assert json.loads(again.stdout)["id"] == json.loads(known.stdout)["id"]
-    second = doorstep("restore", str(copied), "--data", str(short_folder / "third"), "--json")
-    assert json.loads(second.stdout)["epoch"] != json.loads(done.stdout)["epoch"]
+    assert epoch(data) == json.loads(done.stdout)["epoch"] != epoch(old)
 
 
-def test_nothing_is_overwritten(copied: Path, short_folder: Path) -> None:
+def epoch(data: Path) -> str:
+    """Which life an installation is in."""
+
+    async def ask(url: str) -> str:
+        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+        try:
+            return str(await connection.fetchval("SELECT epoch FROM installation"))
+        finally:
+            await connection.close()
+
+    with running(data) as cluster:
+        return asyncio.run(ask(cluster.url()))
+
+
+def test_nothing_is_overwritten(old: Path, copied: Path) -> None:
     """Neither a file by a backup nor an installation by a restore."""
-    data = str(short_folder / "old")
     before = copied.read_bytes()
     for words in (("backup", str(copied)), ("restore", str(copied))):
-        done = doorstep(*words, "--data", data)
+        done = doorstep(*words, "--data", str(old))
         assert done.returncode == 1
         assert "exists" in done.stderr
     assert copied.read_bytes() == before
