@@ -17,6 +17,7 @@ from backend.audit.record import Event, record
 from backend.blobs import open_blobs, read_bytes
 from backend.domain.people import SYSTEM, Role
 from backend.ids import new_id
+from backend.keys import load_keys
 from backend.settings import Settings
 from backend.store.database import Database, moment
 from backend.tables.evidence import Evidence, EvidenceRef
@@ -25,7 +26,7 @@ from backend.tables.stops import Stop
 from tests.audit.bundles import check
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.people import Somebody, a_person
-from tests.fixtures.phones import calling, settings_for
+from tests.fixtures.phones import a_phone, calling, settings_for
 from tests.fixtures.visits import Round, a_round
 
 pytestmark = pytest.mark.anyio
@@ -295,3 +296,29 @@ async def test_an_erasure_that_cannot_be(client: Client, clerk: Somebody) -> Non
     for body, status in cases:
         answer = await client.post(f"{PRIVACY}/erasures", json=body, headers=clerk.headers)
         assert answer.status_code == status, answer.text
+
+
+async def test_after_erasure_every_page_still_answers(
+    client: Client, clerk: Somebody, fresh_db: Database, settings: Settings
+) -> None:
+    """The customer's page, the lists, the timeline and the driver's phone live with the gap."""
+    made = await a_round(fresh_db, "premium", keys=load_keys(settings.data))
+    await a_photo(fresh_db, settings, made, "premium")
+    stop, consignment = made.stops["premium"], str(made.consignments["premium"])
+    phone = await a_phone(fresh_db, settings, made.driver)
+    asked = {"consignment_id": consignment, "basis": "request"}
+    erased = await client.post(f"{PRIVACY}/erasures", json=asked, headers=clerk.headers)
+    assert erased.status_code == 200
+    pages = [f"/t/{made.token('premium')}"]
+    pages += [f"/console/v1/{path}" for path in ("consignments", f"stops/{stop}/timeline", "inbox")]
+    for path in pages:
+        answer = await client.get(path, headers=clerk.headers)
+        assert answer.status_code == 200, (path, answer.text)
+        assert "Edgar Poe" not in answer.text
+        assert "+1410" not in answer.text
+    synced = await client.post(
+        "/driver/v1/sync", json={"cursor": None, "mutations": []}, headers=phone.headers
+    )
+    assert synced.status_code == 200, synced.text
+    assert str(stop) in synced.text
+    assert "Edgar Poe" not in synced.text
