@@ -28,8 +28,14 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, NoReturn, TypeAlias, TypedDict, cast
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError:  # a stranger's machine: say what is missing, and never exit 1 for it
+    if __name__ != "__main__":
+        raise
+    sys.stderr.write("unverifiable: this needs the Python package `cryptography`\n")
+    sys.exit(2)
 
 Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 

@@ -287,8 +287,8 @@ def test_the_script_runs_alone(tmp_path: Path) -> None:
     (tmp_path / "older").write_bytes(LOG.note(5))
     (tmp_path / "newer").write_bytes(small_log(4).note())
 
-    def run(*arguments: str) -> int:
-        command = [sys.executable, "-I", "verify.py", *arguments]
+    def run(*arguments: str, flag: str = "-I") -> int:
+        command = [sys.executable, flag, "verify.py", *arguments]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode
 
     assert run("good.zip", "--key", "log.pub", "--since", "older") == v.OK
@@ -296,3 +296,4 @@ def test_the_script_runs_alone(tmp_path: Path) -> None:
     assert run("good.zip", "--key", "good.zip") == v.UNREADABLE
     assert run("good.zip", "--key", "nowhere") == v.UNREADABLE
     assert run("good.zip", "--key", "log.pub", "--since", "newer") == v.STALE
+    assert run("good.zip", "--key", "log.pub", flag="-S") == v.UNREADABLE  # no `cryptography`
