@@ -97,11 +97,12 @@ def _amount(
 
 def _handling(placed: PlacedParcel, remarks: Remarks) -> tuple[str, ...]:
     tokens: list[str] = []
-    if len(placed.parcel.handling) > 20:
+    words = placed.parcel.handling or ()
+    if len(words) > 20:
         member = f"parcels/{placed.index}/handling"
         remarks.fault(placed.place, member, RowCode.TOO_MANY, "more than 20 words")
         return ()
-    for index, raw in enumerate(placed.parcel.handling):
+    for index, raw in enumerate(words):
         token = clean_token(raw)
         if not _TOKEN.fullmatch(token):
             member = f"parcels/{placed.index}/handling/{index}"

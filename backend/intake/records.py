@@ -62,7 +62,7 @@ class ParcelIn(msgspec.Struct, frozen=True):
     weight_kg: float
     volume_dm3: float
     description: str | None = None
-    handling: tuple[str, ...] = ()
+    handling: tuple[str, ...] | None = None
 
 
 class ConsignmentIn(msgspec.Struct, frozen=True):
