@@ -200,17 +200,18 @@ async def test_a_fleet_is_built_and_listed(db: Database, client: AsyncTestClient
     site = {"code": code, "name": "North", "lat": 39.3, "lon": -76.6}
     zone = {"timezone": "America/New_York"}
 
-    async def post(path: str, body: Mapping[str, object], status: int = 201) -> dict[str, str]:
+    async def post(path: str, body: Mapping[str, object], status: int = 201) -> dict[str, object]:
         reply = await client.post(f"/console/v1/{path}", json=body, headers=admin)
         assert reply.status_code == status, reply.text
-        answer: dict[str, str] = reply.json()
+        answer: dict[str, object] = reply.json()
         return answer
 
     await post("depots", site | zone)
     assert (await post("depots", site | zone, 409))["code"] == "depot_exists"
     await post("depots", site | {"code": fresh(), "timezone": "Mars/Olympus"}, 400)
     van = {"depot": code, "code": "V1", "capacity_kg": 800, "capacity_dm3": 6000.5}
-    vehicle = await post("vehicles", van | {"skills": ["refrigerated"]})
+    vehicle = await post("vehicles", van | {"skills": ["Refrigerated"]})
+    assert vehicle["skills"] == ["refrigerated"]
     assert (await post("vehicles", van, 409))["code"] == "vehicle_exists"
     driver = await post("drivers", {"depot": code, "name": "Ada", "phone": "+1 410-555-0101"})
     hours = {"date": "2026-11-24", "start": "08:00", "end": "17:00"}

@@ -20,6 +20,7 @@ from backend.domain.people import Role
 from backend.errors import InputError, NotFound
 from backend.identity.people import SignedIn
 from backend.intake import phones, text
+from backend.intake.parcels import clean_token
 from backend.store import fleet as store
 from backend.store.database import Database, Tx
 from backend.tables.fleet import Depot, Driver, Shift, Vehicle
@@ -28,9 +29,9 @@ from web.paging import PAGE, Page, page, read_id_cursor
 from web.paths import the_id
 from web.query import read_date
 
-Code = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Code = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^\S([^\x00-\x1f\x7f]*\S)?$")]
 Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00]*\S[^\x00]*$")]
-Skill = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_]{0,39}$")]
+Skill = Annotated[str, Meta(max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9 _-]*$")]
 Skills = Annotated[list[Skill], Meta(max_length=20)]
 Capacity = Annotated[float, Meta(gt=0, le=1_000_000)]
 Clock = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
@@ -181,7 +182,7 @@ class VehicleController(Controller):
                 asked.code,
                 capacity_kg=asked.capacity_kg,
                 capacity_dm3=asked.capacity_dm3,
-                skills=sorted(set(asked.skills)),
+                skills=_skills(asked.skills),
             )
         return _vehicle_out(row, depot.code)
 
@@ -216,7 +217,7 @@ class DriverController(Controller):
         person.must_be(Role.SUPERVISOR)
         asked = await read_json(request, DriverIn)
         name, phone = text.line(asked.name), _phone(asked.phone)
-        skills = sorted(set(asked.skills))
+        skills = _skills(asked.skills)
         async with db.begin() as tx:
             depot = await _own_depot(tx, person, asked.depot)
             row = await fleet.add_driver(tx, person.actor, depot.id, name, phone, skills)
@@ -303,6 +304,11 @@ def _phone(raw: str | None) -> str | None:
     plain = text.line(raw or "")
     found = phones.read(plain, "ZZ")
     return found.e164 if found is not None else plain or None
+
+
+def _skills(asked: list[str]) -> list[str]:
+    """Skills are the words that handling uses, in the same form."""
+    return sorted({clean_token(skill) for skill in asked})
 
 
 def _hours(asked: ShiftIn) -> Hours:
