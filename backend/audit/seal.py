@@ -39,12 +39,13 @@ class Sealed:
 async def seal(db: Database, signer: Signer) -> Sealed:
     """Seal everything that is pending, batch by batch, and sign the tree."""
     entries = aside = 0
-    while True:
+    async with db.snapshot() as tx:
+        waiting = await log.anything_pending(tx)
+    while waiting:
         async with db.begin() as tx:
             taken, refused = await seal_batch(tx, signer.key.name)
         entries, aside = entries + taken, aside + refused
-        if taken + refused < BATCH:
-            break
+        waiting = taken + refused >= BATCH
     size, note = await sign(db, signer)
     return Sealed(entries, aside, size, note)
 

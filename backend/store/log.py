@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import and_, delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql import Select
 from sqlmodel import col
 
 from backend.tables.audit import (
@@ -36,22 +35,10 @@ class Waiting:
     n: int
 
 
-_WAITING = (
-    col(AuditEntry.id),
-    col(AuditEntry.leaf),
-    col(AuditEntry.leaf_hash),
-    col(AuditEntry.entity),
-    col(AuditEntry.entity_id),
-    col(AuditEntry.n),
-)
-
-
-def _waiting() -> Select[UUID, bytes, bytes, str, str, int]:
-    return (
-        select(*_WAITING)
-        .join(AuditPending, col(AuditPending.entry_id) == col(AuditEntry.id))
-        .where(col(AuditPending.quarantined).is_(False))
-    )
+async def anything_pending(tx: AsyncSession) -> bool:
+    """Tell whether there is anything to seal."""
+    query = select(col(AuditPending.entry_id)).where(col(AuditPending.quarantined).is_(False))
+    return await tx.scalar(query.limit(1)) is not None
 
 
 async def lock_tree(tx: AsyncSession, origin: str) -> tuple[int, bytes]:
@@ -88,16 +75,31 @@ async def advance_tree(
 
 
 async def claim(tx: AsyncSession, limit: int) -> list[Waiting]:
-    """Take pending entries, oldest first."""
-    query = _waiting().order_by(col(AuditPending.entry_id)).limit(limit)
-    rows = await tx.execute(query.with_for_update(of=AuditPending, skip_locked=True))
-    return [Waiting(*row) for row in rows.all()]
+    """Take pending entries, oldest first.
+
+    In two statements: joined, the planner may read the whole log to find its newest thousand.
+    """
+    pending = (
+        select(col(AuditPending.entry_id))
+        .where(col(AuditPending.quarantined).is_(False))
+        .order_by(col(AuditPending.entry_id))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list((await tx.scalars(pending)).all())
+    query = text(
+        "SELECT id, leaf, leaf_hash, entity, entity_id, n FROM audit_entry"
+        " WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id"
+    )
+    return [Waiting(*row) for row in (await tx.execute(query, {"ids": ids})).all()]
 
 
 async def claim_predecessors(tx: AsyncSession, claimed: Sequence[Waiting]) -> list[Waiting]:
     """Take pending entries that come right before claimed ones in their entity's chain."""
     here = {(item.entity, item.entity_id, item.n) for item in claimed}
-    before = {(entity, entity_id, n - 1) for entity, entity_id, n in here} - here
+    before = {(entity, entity_id, n - 1) for entity, entity_id, n in here if n > 1} - here
+    if not before:
+        return []
     # One index look-up each; a list of 1,000 places in an IN would be compared with every row.
     query = text(
         "SELECT e.id, e.leaf, e.leaf_hash, e.entity, e.entity_id, e.n"
@@ -107,7 +109,7 @@ async def claim_predecessors(tx: AsyncSession, claimed: Sequence[Waiting]) -> li
         " JOIN audit_pending p ON p.entry_id = e.id"
         " WHERE NOT p.quarantined FOR UPDATE OF p"
     )
-    kinds, ids, numbers = zip(*before, strict=True) if before else ((), (), ())
+    kinds, ids, numbers = zip(*before, strict=True)
     asked = {"kinds": list(kinds), "ids": list(ids), "ns": list(numbers)}
     return [Waiting(*row) for row in (await tx.execute(query, asked)).all()]
 
