@@ -17,7 +17,8 @@ ENGINES = ("ortools",)
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How long a search may take: at most ``seconds``, or ``idle_s`` without a better answer.
+    """How long a search may take: at most ``seconds`` on the clock, or ``idle_s`` of
+    computing without a better answer.
 
     ``solutions`` ends it after so many answers instead, which makes a run repeatable.
 

@@ -8,7 +8,7 @@ penalty. Importing this module loads OR-Tools (about a second), so only the plan
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from time import monotonic
+from time import monotonic, process_time
 
 from ortools.constraint_solver import pywrapcp
 from ortools.constraint_solver.routing_enums_pb2 import LocalSearchMetaheuristic
@@ -179,7 +179,8 @@ class _Watch:
         tell: Callable[[Progress], None],
     ) -> None:
         self.routing, self.budget, self.tell = routing, budget, tell
-        self.started = self.improved = self.told = monotonic()
+        self.started = self.told = monotonic()
+        self.improved = process_time()  # a busy machine must not make a search look idle
         self.best: int | None = None
         self.answers = 0
 
@@ -188,11 +189,12 @@ class _Watch:
         now, cost = monotonic(), int(self.routing.CostVar().Max())
         self.answers += 1
         if self.best is None or cost < self.best:
-            self.best, self.improved = cost, now
+            self.best, self.improved = cost, process_time()
         if now - self.told > 0.25:
             self.told = now
             self.tell(Progress(min(1.0, (now - self.started) / self.budget.seconds), self.best))
-        idle = self.budget.solutions is None and now - self.improved > self.budget.idle_s
+        idle_s = process_time() - self.improved
+        idle = self.budget.solutions is None and idle_s > self.budget.idle_s
         if idle or self.answers == self.budget.solutions:
             self.routing.solver().FinishCurrentSearch()
 

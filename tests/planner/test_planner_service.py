@@ -251,3 +251,24 @@ async def test_a_night_has_one_plan(fresh_db: Database, depot: Base) -> None:
         second = await queue_plan(tx, depot.depot, DAY, requested_by="night", nightly=True)
     assert first is not None
     assert second is None
+
+
+async def test_a_day_that_changes_meanwhile_is_planned_again(
+    fresh_db: Database, depot: Base
+) -> None:
+    """What was cancelled during the search is not on the plan, and nobody else is lost."""
+    async with fresh_db.begin() as tx:
+        for number in range(30):
+            await consignment(tx, depot.depot, f"C{number}", north_m=500 + 100 * number)
+        gone = await consignment(tx, depot.depot, "gone")
+        plan_id = await queue_plan(tx, depot.depot, DAY, requested_by="test", time_limit_s=3)
+    assert plan_id is not None
+    making = asyncio.create_task(make_next_plan(fresh_db, only=plan_id))
+    while (await row(fresh_db, plan_id)).progress == 0:
+        assert not making.done()
+    async with fresh_db.begin() as tx:
+        event = Event("consignment.cancelled", Consignment, gone, {"state": "cancelled"})
+        await record(tx, SYSTEM, event)
+    await making
+    made = await row(fresh_db, plan_id)
+    assert (made.state, made.assigned, made.unassigned) == ("done", 30, [])
