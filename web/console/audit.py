@@ -10,7 +10,8 @@ import anyio.to_thread
 import msgspec
 from litestar import Controller, Request, Response, get, post
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 from msgspec import Meta
 
@@ -73,14 +74,14 @@ class AuditController(Controller):
     @get("/entries", operation_id="listAuditEntries")
     async def entries(
         self,
-        db: Database,
-        keys: Keys,
-        person: SignedIn,
-        entity: str | None = None,
-        actor: str | None = None,
-        start: Annotated[str | None, Parameter(query="from")] = None,
-        end: Annotated[str | None, Parameter(query="to")] = None,
-        after: str | None = None,
+        db: NamedDependency[Database],
+        keys: NamedDependency[Keys],
+        person: NamedDependency[SignedIn],
+        entity: FromQuery[str | None] = None,
+        actor: FromQuery[str | None] = None,
+        start: Annotated[str | None, QueryParameter(name="from")] = None,
+        end: Annotated[str | None, QueryParameter(name="to")] = None,
+        after: FromQuery[str | None] = None,
     ) -> Page[EntryOut]:
         """List entries, newest last, by entity (name, id or ``name:id``), actor (alike), period."""
         person.must_be(Role.COMPLIANCE)
@@ -103,25 +104,32 @@ class AuditController(Controller):
         return Page([_out(row) for row in rows], following)
 
     @get("/checkpoint", operation_id="getCheckpoint")
-    async def checkpoint(self, db: Database, keys: Keys, person: SignedIn) -> Response[bytes]:
+    async def checkpoint(
+        self,
+        db: NamedDependency[Database],
+        keys: NamedDependency[Keys],
+        person: NamedDependency[SignedIn],
+    ) -> Response[bytes]:
         """Return the signed checkpoint over everything recorded until now."""
         del person
         return _text((await seal(db, signer_of(keys))).note)
 
     @get("/key", operation_id="getLogKey")
-    async def key(self, keys: Keys, person: SignedIn) -> Response[bytes]:
+    async def key(
+        self, keys: NamedDependency[Keys], person: NamedDependency[SignedIn]
+    ) -> Response[bytes]:
         """Return the log's verifier key."""
         del person
         return _text(signer_of(keys).key.text)
 
-    @post("/exports", status_code=200, operation_id="exportAudit")
+    @post("/exports", status_code=200, operation_id="exportAudit", opt={"body": ExportIn})
     async def exports(
         self,
         request: Request[None, None, State],
-        db: Database,
-        keys: Keys,
-        blobs: Blobs,
-        person: SignedIn,
+        db: NamedDependency[Database],
+        keys: NamedDependency[Keys],
+        blobs: NamedDependency[Blobs],
+        person: NamedDependency[SignedIn],
     ) -> Stream:
         """Return the bundle of a period; its form is a contract of its own."""
         person.must_be(Role.COMPLIANCE)

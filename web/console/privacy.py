@@ -66,7 +66,7 @@ class PrivacyController(Controller):
 
     path = "/privacy"
 
-    @post("/erasures", status_code=200, operation_id="erasePersonalData")
+    @post("/erasures", status_code=200, operation_id="erasePersonalData", opt={"body": ErasureIn})
     async def erase(
         self,
         request: Request[None, None, State],
@@ -83,7 +83,7 @@ class PrivacyController(Controller):
             return await _erase_one(db, blobs, person, the_id(asked.consignment_id), asked.basis)
         return await _erase_contact(db, blobs, person, asked.contact or "", asked.basis)
 
-    @post("/holds", operation_id="placeHold")
+    @post("/holds", operation_id="placeHold", opt={"body": HoldIn})
     async def hold(
         self,
         request: Request[None, None, State],
