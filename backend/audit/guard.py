@@ -21,7 +21,9 @@ def _refuse_silence(session: Session, _context: UOWTransaction, _instances: obje
         if not isinstance(row, Audited):
             continue
         if row in session.deleted:
-            raise SilentChange(f"{row.__entity__} {row.id} is to be deleted; the log keeps everything")
+            raise SilentChange(
+                f"{row.__entity__} {row.id} is to be deleted; the log keeps everything"
+            )
         if session.is_modified(row) and recorded.get((row.__entity__, row.id)) != row.entry:
             raise SilentChange(f"{row.__entity__} {row.id} changed without an entry")
 
