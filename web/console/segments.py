@@ -86,6 +86,7 @@ class SegmentController(Controller):
     ) -> SegmentOut:
         """Make a new version; what is already released keeps the version it was released with."""
         person.must_be(Role.SUPERVISOR)
+        await _must_exist(db, code)
         policy = parse_policy(await read_json(request, dict[str, object]))
         async with db.begin() as tx:
             version = await segments.change(tx, person.actor, code, policy)
@@ -107,12 +108,11 @@ class SegmentController(Controller):
     ) -> SimulationOut:
         """Tell what a policy would have refused in a period, with samples."""
         person.must_be(Role.SUPERVISOR, Role.COMPLIANCE)
+        await _must_exist(db, code)
         asked = await read_json(request, SimulateIn)
         policy = parse_policy(asked.policy, "/policy")
         start, end = _moment("/from", asked.start), _moment("/to", asked.end)
         async with db.snapshot() as tx:
-            if code not in await store.current(tx, [code]):
-                raise segments.SegmentNotFound
             done = await simulate(tx, code, policy, start, end, depots=person.scope)
         return SimulationOut(
             done.judged,
@@ -136,6 +136,12 @@ class SegmentController(Controller):
             await must_see_stop(tx, person, the_id(stop_id))
             await _issue(tx, person, the_id(stop_id))
         return Response(None, status_code=204)
+
+
+async def _must_exist(db: Database, code: str) -> None:
+    async with db.snapshot() as tx:
+        if "\0" in code or code not in await store.current(tx, [code]):
+            raise segments.SegmentNotFound
 
 
 async def _issue(tx: Tx, person: SignedIn, stop_id: UUID) -> None:
