@@ -8,8 +8,7 @@ under a salt of its own, so that deleting the salt leaves nothing to guess from.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import rfc8785
-
+from backend.audit import verify
 from backend.audit.verify import LINE_LIMIT, Json, commitment, leaf_hash, read_entry
 
 __all__ = ["ActorRef", "Entry", "Value", "canonical", "commitment", "leaf_hash"]
@@ -53,10 +52,13 @@ class Entry:
 def canonical(entry: Entry) -> bytes:
     """Write an entry's bytes; the verifier's own grammar has the last word on them.
 
+    The writer is the verifier's too: a tenth of the time of the library, and held against it by a
+    property test.
+
     Raises:
         ValueError: the verifier would refuse what was put into the entry.
     """
-    data = rfc8785.dumps(_members(entry))
+    data = verify.canonical(_members(entry))
     if len(data) >= LINE_LIMIT:
         raise ValueError(f"an entry of {len(data)} bytes is too large for the log")
     read_entry(data)
