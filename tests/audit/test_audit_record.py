@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
+from sqlmodel import col
 
 from backend.audit.guard import SilentChange, stand_guard
 from backend.audit.record import Event, record
@@ -36,8 +37,8 @@ async def a_depot(db: Database) -> UUID:
 async def entries_of(db: Database, entity_id: UUID) -> list[AuditEntry]:
     """Return an entity's entries in order."""
     async with db.snapshot() as tx:
-        query = select(AuditEntry).where(AuditEntry.entity_id == str(entity_id))
-        return list(await tx.scalars(query.order_by(AuditEntry.n)))
+        query = select(AuditEntry).where(col(AuditEntry.entity_id) == str(entity_id))
+        return list(await tx.scalars(query.order_by(col(AuditEntry.n))))
 
 
 async def test_a_change_writes_row_entry_and_pending_together(db: Database) -> None:
@@ -52,7 +53,7 @@ async def test_a_change_writes_row_entry_and_pending_together(db: Database) -> N
     assert leaf["change"] == {"name": ["Harbour", "Docks"]}
     assert leaf["prev"] == first.leaf_hash.hex()
     async with db.snapshot() as tx:
-        pending = set(await tx.scalars(select(AuditPending.entry_id)))
+        pending = set(await tx.scalars(select(col(AuditPending.entry_id))))
     assert {first.id, second.id} <= pending
 
 
