@@ -7,7 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 import click
+import httpx
 
+from backend.cli.day.control_room import ConsoleRefused
 from backend.cli.day.home import empty, free_port, set_environment_aside
 from backend.cli.day.ledger import Outcome
 from backend.cli.day.people import Login
@@ -16,10 +18,11 @@ from backend.cli.ending import end_on_signals, until_signal
 from backend.cli.ground import data_option, installation, json_option, settings_for
 from backend.cli.tell import Teller
 from backend.settings import Settings
+from handset import HandsetError
 
 
 class DayWentWrong(click.ClickException):
-    """The day ended with something lost, unexplained or unverifiable."""
+    """The day stopped, or ended with something lost, unexplained or unverifiable."""
 
 
 @click.command()
@@ -55,11 +58,15 @@ async def _demo(
     from backend.cli.system import run
 
     async with run(settings, host, free_port(host, 0 if then_exit else port), tell) as system:
-        outcome = await run_day(system.url, settings, tell)
-        if not outcome.is_good:
-            failure.append(DayWentWrong(_trouble(outcome)))
+        try:
+            outcome = await run_day(system.url, settings, tell)
+            if not outcome.is_good:
+                failure.append(DayWentWrong(_trouble(outcome)))
+        except* (ConsoleRefused, HandsetError, httpx.HTTPError) as trouble:
+            failure.append(DayWentWrong("; ".join(_leaves(trouble))))
         if not then_exit and not failure:
-            await system.family.first_end()
+            name = await system.family.first_end()
+            failure.append(DayWentWrong(f"{name} ended unexpectedly, so the rest ends too"))
 
 
 async def run_day(url: str, settings: Settings, tell: Teller) -> Outcome:
@@ -74,6 +81,19 @@ async def run_day(url: str, settings: Settings, tell: Teller) -> Outcome:
     facts = {**outcome.facts(), "seconds": round(seconds, 1), "url": url}
     tell.result(_words(outcome, day, seconds), facts)
     return outcome
+
+
+def _leaves(group: BaseExceptionGroup[Exception]) -> list[str]:
+    """Each single trouble in words."""
+    return [
+        word
+        for error in group.exceptions
+        for word in (
+            _leaves(error)
+            if isinstance(error, BaseExceptionGroup)
+            else [f"{type(error).__name__}: {error}"]
+        )
+    ]
 
 
 def _trouble(outcome: Outcome) -> str:

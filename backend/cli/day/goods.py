@@ -1,7 +1,9 @@
 """Orders nobody placed: parcels for one city, in four segments, with the oddities of real files."""
 
+import csv
+import io
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -93,10 +95,12 @@ def _parcel(reference: str, part: int, dice: random.Random) -> dict[str, str | f
 
 
 def with_oddities(orders_: Sequence[Order]) -> list[Order]:
-    """What real files hold: no segment, an address nobody knows, goods no van can carry."""
+    """What real files hold: no segment, no spot, an address nobody knows, goods no van carries."""
     odd = list(orders_)
     for order in odd[5:12]:
         del order["segment"]
+    for order in odd[40:55]:
+        del order["location"]  # the gazetteer knows
     unknown, heavy = odd[20], odd[30]
     del unknown["location"]
     unknown["address"] = {**unknown["address"], "lines": ["The house with the red door"]}
@@ -104,7 +108,62 @@ def with_oddities(orders_: Sequence[Order]) -> list[Order]:
     return odd
 
 
+def known_places(orders_: Sequence[Order]) -> bytes:
+    """A gazetteer, as CSV, of where these orders go."""
+    out = io.StringIO()
+    rows = csv.writer(out)
+    rows.writerow(["housenumber", "street", "postcode", "city", "country", "lat", "lon"])
+    for order in orders_:
+        address, spot = order["address"], order["location"]
+        number, _, street = str(address["lines"][0]).partition(" ")
+        where = (address["postcode"], address["city"], address["country"])
+        rows.writerow([number, street, *where, spot["lat"], spot["lon"]])
+    return out.getvalue().encode()
+
+
 def as_json(orders_: Sequence[Order]) -> bytes:
     """The body of an import; its last record is broken, as one always is."""
     broken = {"reference": "", "recipient": {"name": "Nobody"}}
     return msgspec.json.encode([*orders_, broken])
+
+
+def as_csv(orders_: Sequence[Order]) -> bytes:
+    """The same as CSV, one line a parcel, with a broken line at the end too."""
+    out = io.StringIO()
+    rows = csv.DictWriter(out, _COLUMNS)
+    rows.writeheader()
+    for order in orders_:
+        rows.writerows(_lines(order))
+    rows.writerow({"reference": "", "recipient_name": "Nobody"})
+    return out.getvalue().encode()
+
+
+_COLUMNS = (
+    "reference", "segment", "service", "customer_id", "value", "recipient_name",
+    "recipient_phone", "recipient_email", "address_line1", "address_line2", "postcode", "city",
+    "country", "lat", "lon", "window_start", "window_end", "barcode", "description", "weight_kg",
+    "volume_dm3", "handling", "instructions",
+)  # fmt: skip
+
+
+def _lines(order: Order) -> Iterator[dict[str, object]]:
+    address, recipient = order["address"], order["recipient"]
+    whole: dict[str, object] = {
+        "reference": order["reference"],
+        "segment": order.get("segment", ""),
+        "customer_id": order["customer"]["id"],
+        "value": order["value"],
+        "recipient_name": recipient["name"],
+        "recipient_phone": recipient["phone"],
+        "address_line1": address["lines"][0],
+        "postcode": address["postcode"],
+        "city": address["city"],
+        "country": address["country"],
+        "window_start": order["window"]["start"],
+        "window_end": order["window"]["end"],
+        **order.get("location", {}),
+    }
+    for parcel in order["parcels"]:
+        handling = parcel["handling"]
+        joined = ";".join(handling) if isinstance(handling, list) else handling
+        yield {**whole, **parcel, "handling": joined}

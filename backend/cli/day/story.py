@@ -12,7 +12,7 @@ from backend.cli.day import crew, ledger
 from backend.cli.day.control_room import ControlRoom, Imported, Plan, RouteItem
 from backend.cli.day.customers import Customer
 from backend.cli.day.driver import Driver
-from backend.cli.day.goods import City, as_json, orders, with_oddities
+from backend.cli.day.goods import City, as_csv, as_json, known_places, orders, with_oddities
 from backend.cli.day.ledger import Outcome
 from backend.cli.day.people import Login, employ
 from backend.cli.day.plot import Plot, devise
@@ -88,10 +88,24 @@ async def _open_house(day: Day) -> None:
 
 
 async def _take_orders(day: Day) -> None:
+    """One depot's orders come as JSON, the other's as CSV; a gazetteer knows the streets."""
+    forms = (("application/json", as_json), ("text/csv", as_csv))
     for seed, (depot, (_, city)) in enumerate(DEPOTS.items()):
-        placed = with_oddities(orders(city, ORDERS_A_DEPOT, seed=seed, prefix=depot))
-        body = as_json(placed)
-        day.imported.append(await day.supervisor.import_consignments(depot, body, date=day.date))
+        placed = orders(city, ORDERS_A_DEPOT, seed=seed, prefix=depot)
+        await _load_places(day, known_places(placed))
+        media_type, written = forms[seed]
+        taken = await day.supervisor.import_consignments(
+            depot, written(with_oddities(placed)), date=day.date, media_type=media_type
+        )
+        day.imported.append(taken)
+
+
+async def _load_places(day: Day, places: bytes) -> None:
+    from backend.cli.ground import database
+    from backend.intake.places import load_places
+
+    async with database(day.settings) as db, db.begin() as tx:
+        await load_places(tx, places, country="US")
 
 
 async def _hire(day: Day) -> None:
