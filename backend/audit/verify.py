@@ -394,27 +394,37 @@ def _is_count(value: Json, low: int = 0) -> bool:
     return type(value) is int and value >= low
 
 
+def _are(values: Iterable[Json], grammar: Grammar) -> bool:
+    for value in values:  # noqa: SIM110 - `all` takes twice as long, a million times
+        if not isinstance(value, str) or grammar(value) is None:
+            return False
+    return True
+
+
 def _is_actor(value: Json) -> bool:
     return (
         isinstance(value, dict)
         and (value.keys() == _ACTOR or value.keys() == _ACTOR_WITH_DEVICE)
+        and _are(value.values(), _SOME_TEXT)
         and value["type"] in ACTOR_TYPES
-        and all(_is(text, _SOME_TEXT) for text in value.values())
     )
 
 
 def _is_change(value: Json) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(pair, list) and len(pair) == 2 for pair in value.values()
-    )
+    if not isinstance(value, dict):
+        return False
+    for pair in value.values():  # noqa: SIM110 - as above
+        if not isinstance(pair, list) or len(pair) != 2:
+            return False
+    return True
 
 
 def _are_commitments(value: Json) -> bool:
-    return isinstance(value, dict) and all(_is(text, _COMMITMENT) for text in value.values())
+    return isinstance(value, dict) and _are(value.values(), _COMMITMENT)
 
 
 def _are_hashes(value: Json) -> bool:
-    return isinstance(value, list) and all(_is(text, _SHA256) for text in value)
+    return isinstance(value, list) and _are(value, _SHA256)
 
 
 _SHAPES: tuple[tuple[str, Callable[[Json], bool]], ...] = (
