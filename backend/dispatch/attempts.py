@@ -1,5 +1,6 @@
 """A consignment outlives its visits: what the end of one means for it, and who is told."""
 
+from datetime import date as date_
 from datetime import timedelta
 from uuid import UUID
 
@@ -57,6 +58,19 @@ async def _delivered(
     }
     if any(getattr(consignment, name) != value for name, value in change.items()):
         await _record(tx, actor, "consignment.delivered", consignment.id, change, cause)
+    await _ask_about_other_visits(tx, consignment, stop)
+
+
+async def _ask_about_other_visits(tx: Tx, consignment: Consignment, stop: Stop) -> None:
+    """The goods are there, and somebody may still be on the way with nothing to bring."""
+    if await store.has_open_stop(tx, consignment.id, besides=stop.id):
+        await open_item(
+            tx,
+            kind=InboxKind.CONFLICT,
+            subject=f"revisit:{consignment.id}",
+            detail="Delivered, while another visit of the same consignment is still planned",
+            stop_id=stop.id,
+        )
 
 
 async def _failed(
@@ -66,7 +80,7 @@ async def _failed(
     after = after_failure(attempts, policy.attempts)
     change: dict[str, object] = {"state": after.value, "attempts": attempts}
     if after is ConsignmentState.READY:
-        change |= _next_day(tx, consignment)
+        change |= _next_day(tx, consignment, await store.date_of(tx, stop.route_id))
     await _record(tx, actor, "consignment.attempt_failed", consignment.id, change, cause)
     if after is ConsignmentState.NEEDS_ATTENTION:
         await open_item(
@@ -78,10 +92,9 @@ async def _failed(
         )
 
 
-def _next_day(tx: Tx, consignment: Consignment) -> dict[str, object]:
-    """Lay the promise on the day after, or on today where the failure was heard of late."""
-    tomorrow = consignment.service_date + timedelta(days=1)
-    date = max(tomorrow, moment(tx).date())
+def _next_day(tx: Tx, consignment: Consignment, visited: date_) -> dict[str, object]:
+    """Lay the promise on the day after the visit, or on today where it was heard of late."""
+    date = max(visited + timedelta(days=1), moment(tx).date())
     later = date - consignment.service_date
     start, end = consignment.window_start, consignment.window_end
     return {

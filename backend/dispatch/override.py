@@ -1,7 +1,8 @@
 """A supervisor overrides a stop: with a reason and a note, and a second person where asked for.
 
-A final stop is never reopened; its proof alone can still be waived. Repeating a call under its
-idempotency key gives the same answer and changes nothing.
+A final stop is never reopened: its proof alone can still be waived, and with the reason
+``correction`` how it ended can be amended. Repeating a call under its idempotency key gives the
+same answer and changes nothing.
 """
 
 from dataclasses import dataclass
@@ -34,6 +35,15 @@ _MOVES = MappingProxyType(
         StopState.FAILED: Move.FAIL,
         StopState.CANCELLED: Move.CANCEL,
         StopState.RELEASED: Move.RELEASE,
+    }
+)
+# How a visit ended was told wrongly: an amending event, not a second visit.
+CORRECTION = "correction"
+_AMENDABLE = frozenset(
+    {
+        (StopState.DELIVERED, StopState.FAILED),
+        (StopState.FAILED, StopState.DELIVERED),
+        (StopState.CANCELLED, StopState.DELIVERED),
     }
 )
 _WAIVABLE = frozenset({ProofState.NONE, ProofState.AWAITED, ProofState.REFUSED})
@@ -112,7 +122,7 @@ async def override_stop(
         raise NotFound
     if before is not None:
         return Overridden(before.id, OverrideState(before.state), _same(before, stop, asked))
-    _must_be_possible(stop, asked.to, asked.proof)
+    _must_be_possible(stop, asked.to, asked.proof, asked.reason)
     policy = await segments.policy(tx, stop.segment, stop.policy_version)
     override = await _write_down(tx, actor, person_id, stop, asked, waits=policy.second_person)
     if policy.second_person:
@@ -140,7 +150,7 @@ async def confirm(tx: Tx, actor: Actor, person_id: UUID, override_id: UUID) -> O
         return Overridden(override.id, OverrideState.DONE, stop)
     if override.requested_by == person_id:
         raise SecondPersonRequired
-    _must_be_possible(stop, StopState(override.to_state), override.proof)
+    _must_be_possible(stop, StopState(override.to_state), override.proof, override.reason)
     change = {"state": OverrideState.DONE.value, "confirmed_by": person_id}
     await record(tx, actor, Event("override.confirmed", Override, override.id, change))
     policy = await segments.policy(tx, stop.segment, stop.policy_version)
@@ -172,9 +182,9 @@ def _same(before: Override, stop: Stop, asked: Asked) -> Stop:
     return stop
 
 
-def _must_be_possible(stop: Stop, to: StopState, proof: str | None) -> None:
+def _must_be_possible(stop: Stop, to: StopState, proof: str | None, reason: str) -> None:
     state = StopState(stop.state)
-    if _is_waiver_alone(stop, to, proof):
+    if _is_waiver_alone(stop, to, proof) or (reason == CORRECTION and can_amend(state, to)):
         return
     if state.is_final:
         raise StopFinal(f"the stop is {state}")
@@ -182,6 +192,11 @@ def _must_be_possible(stop: Stop, to: StopState, proof: str | None) -> None:
         raise MoveNotAllowed("a planned stop is released with its plan")
     if move(state, _MOVES[to]) is None:
         raise MoveNotAllowed(f"the stop is {state}, it cannot become {to}")
+
+
+def can_amend(state: StopState, to: StopState) -> bool:
+    """Whether a correction may say that a visit ended otherwise."""
+    return (state, to) in _AMENDABLE
 
 
 def _is_waiver_alone(stop: Stop, to: StopState, proof: str | None) -> bool:
@@ -232,7 +247,7 @@ def _subject(override_id: UUID) -> str:
 async def _carry_out(tx: Tx, actor: Actor, stop: Stop, override: Override, policy: Policy) -> None:
     """Move stop, proof and consignment; the entry shows before and after."""
     to, waived = StopState(override.to_state), override.proof == WAIVED
-    moved = to is not StopState(stop.state)
+    moved, amends = to is not StopState(stop.state), StopState(stop.state).is_final
     event_id = new_id()
     change: dict[str, object] = {"state": to.value, "proof": _proof(to, waived=waived).value}
     change["evidence_due_at"] = None
@@ -240,6 +255,7 @@ async def _carry_out(tx: Tx, actor: Actor, stop: Stop, override: Override, polic
         change |= {"arrived_at": None}
     elif moved:
         change |= {"closed_at": moment(tx), "closed_by": event_id}
+        change |= {"method": None, "reason": None, "recipient": None}
         if not waived and to is not StopState.CANCELLED:
             change["evidence_due_at"] = moment(tx) + timedelta(hours=policy.late_evidence_h)
     body = {"to": to.value, "proof": override.proof, "reason": override.reason}
@@ -253,7 +269,7 @@ async def _carry_out(tx: Tx, actor: Actor, stop: Stop, override: Override, polic
     )
     await record(tx, actor, event)
     if moved:
-        await follow_stop(tx, actor, stop, cause=f"override {override.id}")
+        await follow_stop(tx, actor, stop, cause=f"override {override.id}", amends=amends)
 
 
 def _proof(to: StopState, *, waived: bool) -> ProofState:

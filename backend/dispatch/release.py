@@ -90,7 +90,8 @@ async def _release_routes(
     out = 0
     for route in ready:
         own = [stop for stop in stops if stop.route_id == route.id]
-        going = [stop for stop in own if move(StopState(stop.state), Move.RELEASE)]
+        wanted = await _without_settled(tx, actor, own, consignments)
+        going = [stop for stop in wanted if move(StopState(stop.state), Move.RELEASE)]
         await _release_route(tx, actor, route, going)
         for stop in going:
             segment, consignment = policies[stop.segment], consignments[stop.consignment_id]
@@ -99,6 +100,20 @@ async def _release_routes(
             tell(tx, segment.policy, Milestone.RELEASED, consignment, stop.id)
         out += len(going)
     return Released(len(ready), out)
+
+
+async def _without_settled(
+    tx: Tx, actor: Actor, stops: Sequence[Stop], consignments: Mapping[UUID, Consignment]
+) -> list[Stop]:
+    """Cancel visits whose consignment met its fate since the plan was made."""
+    wanted = []
+    for stop in stops:
+        if not ConsignmentState(consignments[stop.consignment_id].state).is_settled:
+            wanted.append(stop)
+        elif stop.state == StopState.PLANNED:
+            change = {"state": StopState.CANCELLED.value, "closed_at": moment(tx)}
+            await record(tx, actor, Event("stop.cancelled", Stop, stop.id, change))
+    return wanted
 
 
 async def _release_route(tx: Tx, actor: Actor, route: Route, stops: Sequence[Stop]) -> None:

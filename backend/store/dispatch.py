@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from backend.domain.route import RouteState
+from backend.domain.stop import StopState
 from backend.tables.consignments import Consignment
 from backend.tables.fleet import Depot, Shift
 from backend.tables.plans import Plan, Route
@@ -78,6 +79,22 @@ async def lock_consignments(tx: AsyncSession, ids: Collection[UUID]) -> dict[UUI
     """Hold consignments, by id."""
     query = select(Consignment).where(col(Consignment.id).in_(ids)).order_by(col(Consignment.id))
     return {row.id: row for row in await tx.scalars(query.with_for_update())}
+
+
+async def has_open_stop(tx: AsyncSession, consignment_id: UUID, *, besides: UUID) -> bool:
+    """Tell whether another visit of a consignment is still to be made."""
+    query = select(col(Stop.id)).where(
+        col(Stop.consignment_id) == consignment_id,
+        col(Stop.id) != besides,
+        col(Stop.state).in_((StopState.PLANNED, StopState.RELEASED, StopState.ARRIVED)),
+    )
+    return await tx.scalar(query.limit(1)) is not None
+
+
+async def date_of(tx: AsyncSession, route_id: UUID) -> dt.date:
+    """Return the day of a route."""
+    query = select(col(Route.date)).where(col(Route.id) == route_id)
+    return (await tx.execute(query)).scalar_one()
 
 
 async def shifts(tx: AsyncSession, ids: Collection[UUID]) -> dict[UUID, Shift]:

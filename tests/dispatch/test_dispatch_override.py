@@ -104,15 +104,38 @@ async def test_a_cancelled_stop_cancels_its_consignment(db: Database) -> None:
     assert (await goods_of(db, stop)).state == "cancelled"
 
 
-@pytest.mark.parametrize("to", ["delivered", "failed", "cancelled", "released"])
-async def test_a_final_stop_is_not_reopened(db: Database, to: str) -> None:
-    """Whatever is asked, a failed stop stays failed."""
+@pytest.mark.parametrize(
+    ("to", "reason"),
+    [
+        ("delivered", "customer_confirmed"),
+        ("failed", "correction"),
+        ("cancelled", "correction"),
+        ("released", "correction"),
+        ("released", "try_again"),
+    ],
+)
+async def test_a_final_stop_is_not_reopened(db: Database, to: str, reason: str) -> None:
+    """A failed stop goes nowhere; its consignment gets a new one."""
     made, who = await a_round(db, "standard"), await somebody(db)
     stop = made.stops["standard"]
     await make(db, who, stop, asked("failed"))
     with pytest.raises(override.StopFinal):
-        await make(db, who, stop, asked(to, reason="correction"))
+        await make(db, who, stop, asked(to, reason=reason))
     assert (await stop_of(db, stop)).state == "failed"
+
+
+async def test_a_correction_amends_how_a_visit_ended(db: Database) -> None:
+    """There and back: the consignment follows, the attempt counts once, the day moves once."""
+    made, who = await a_round(db, "standard"), await somebody(db)
+    stop = await stop_of(db, made.stops["standard"])
+    before = await goods_of(db, stop)
+    ends = ("failed", "delivered", "failed")
+    for end in ends:
+        await make(db, who, stop.id, asked(end, reason="correction"))
+    after = await goods_of(db, stop)
+    assert (await stop_of(db, stop.id)).state == "failed"
+    assert (after.state, after.attempts) == ("ready", 1)
+    assert (after.service_date - before.service_date).days == 1
 
 
 async def test_the_proof_of_a_final_stop_can_be_waived_once(db: Database) -> None:

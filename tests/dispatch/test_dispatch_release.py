@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
+from backend.audit.record import Event, record
 from backend.dispatch.release import PlanNotDone, PlanReplaced, close_day, release_plan
 from backend.domain.people import SYSTEM
 from backend.errors import NotFound
@@ -89,6 +90,20 @@ async def test_an_unknown_plan_is_not_found(db: Database) -> None:
     with pytest.raises(NotFound):
         async with db.begin() as tx:
             await release_plan(tx, SYSTEM, new_id())
+
+
+async def test_what_met_its_fate_meanwhile_is_not_sent_out(db: Database) -> None:
+    """A consignment cancelled since the plan was made has its visit cancelled, not released."""
+    made = await a_plan(db)
+    gone = made.consignments["standard"]
+    async with db.begin() as tx:
+        change = {"state": "cancelled"}
+        await record(tx, SYSTEM, Event("consignment.cancelled", Consignment, gone, change))
+    async with db.begin() as tx:
+        assert (await release_plan(tx, SYSTEM, made.plan)).stops == 1
+    async with db.snapshot() as tx:
+        assert (await tx.get_one(Stop, made.stops["standard"])).state == "cancelled"
+        assert (await tx.get_one(Consignment, gone)).state == "cancelled"
 
 
 async def test_the_outbox_names_no_address(db: Database) -> None:

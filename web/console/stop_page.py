@@ -8,8 +8,10 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
+from backend.dispatch.override import CORRECTION, can_amend
 from backend.domain.people import Role
 from backend.domain.reasons import OVERRIDE_REASONS, OverrideReason
+from backend.domain.stop import StopState
 from backend.errors import DoorstepError, NotFound
 from backend.identity.people import SignedIn
 from backend.ids import new_id
@@ -119,10 +121,13 @@ _REACHABLE: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 def _choices(stop: board.StopRow) -> dict[str, list[OverrideReason]]:
     """Return what the stop can become, with the reasons that justify each end."""
-    ends = _REACHABLE.get(stop.state, ())
+    state = StopState(stop.state)
+    ends = list(_REACHABLE.get(stop.state, ()))
     if stop.state in ("delivered", "failed") and stop.proof in ("none", "awaited", "refused"):
-        ends = (stop.state,)
-    return {end: [r for r in OVERRIDE_REASONS.values() if end in r.to] for end in ends}
+        ends = [stop.state]
+    choices = {end: [r for r in OVERRIDE_REASONS.values() if end in r.to] for end in ends}
+    amended = [end for end in ("delivered", "failed") if can_amend(state, StopState(end))]
+    return choices | {end: [OVERRIDE_REASONS[CORRECTION]] for end in amended}
 
 
 def _wish(form: Form) -> OverrideIn:
