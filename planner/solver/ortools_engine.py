@@ -6,7 +6,7 @@ penalty. Importing this module loads OR-Tools (about a second), so only the plan
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from time import monotonic, process_time
 
@@ -23,6 +23,7 @@ from planner.solver import Budget
 
 IGNORE_INACTIVE = FROM_ZERO = True  # names for two flags of the library
 ABSENT = -1  # OR-Tools' word for "on no vehicle"
+MIN_S = 0.1  # what is left for the search when building start and model took the whole budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,13 @@ class OrToolsEngine:
         on_progress: Callable[[Progress], None],
     ) -> Outcome:
         """Improve the insertion start until the budget is spent; never worse than the start."""
+        begun = monotonic()
         start = construct(problem, matrix)
         if not problem.shifts or not problem.visits:
             return Outcome(self.name, start.trips, start.cost_s)
-        found = _Model(problem, matrix).improve(start.trips, budget, on_progress)
+        model = _Model(problem, matrix)
+        left = replace(budget, seconds=max(MIN_S, budget.seconds - (monotonic() - begun)))
+        found = model.improve(start.trips, left, on_progress)
         filled = extend(problem, matrix, found)
         best = min((filled, start), key=lambda outcome: outcome.cost_s)
         return Outcome(self.name, best.trips, best.cost_s)
