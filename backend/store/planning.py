@@ -132,7 +132,7 @@ async def goods(tx: Tx, depot_id: UUID, date: dt.date) -> list[Goods]:
     )
     rows = (await tx.execute(query)).all()
     contents = await _contents(tx, [row[0] for row in rows])
-    return [Goods(*row, contents.get(row[0], Contents())) for row in rows]
+    return [Goods(**row._asdict(), contents=contents.get(row[0], Contents())) for row in rows]
 
 
 def _unplanned(depot_id: UUID, date: dt.date) -> ColumnElement[bool]:

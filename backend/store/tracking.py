@@ -60,7 +60,7 @@ async def find(tx: Tx, tracking_hash: bytes) -> Tracked | None:
     """Find the consignment of a link, by the hash of its token."""
     query = (
         select(
-            col(Consignment.id),
+            col(Consignment.id).label("consignment_id"),
             col(Consignment.depot_id),
             col(Consignment.reference),
             col(Consignment.state),
@@ -75,14 +75,16 @@ async def find(tx: Tx, tracking_hash: bytes) -> Tracked | None:
         .where(col(Consignment.tracking_hash) == tracking_hash)
     )
     row = (await tx.execute(query)).one_or_none()
-    return None if row is None else Tracked(*row, visit=await _latest_visit(tx, row.id))
+    if row is None:
+        return None
+    return Tracked(**row._asdict(), visit=await _latest_visit(tx, row.consignment_id))
 
 
 async def _latest_visit(tx: Tx, consignment_id: UUID) -> Visit | None:
     """Return the visit that counts: the newest that was not cancelled, else the newest."""
     query = (
         select(
-            col(Stop.id),
+            col(Stop.id).label("stop_id"),
             col(Stop.state),
             col(Stop.proof),
             col(Stop.policy_version),
@@ -95,10 +97,10 @@ async def _latest_visit(tx: Tx, consignment_id: UUID) -> Visit | None:
             col(Stop.method),
             col(Stop.reason),
             col(Stop.closed_at),
-            col(Route.id),
-            col(Route.state),
+            col(Route.id).label("route_id"),
+            col(Route.state).label("route_state"),
             col(Route.started_at),
-            col(Shift.starts_at),
+            col(Shift.starts_at).label("shift_start"),
         )
         .join(Route, col(Route.id) == col(Stop.route_id))
         .join(Shift, col(Shift.id) == col(Route.shift_id))
@@ -109,7 +111,7 @@ async def _latest_visit(tx: Tx, consignment_id: UUID) -> Visit | None:
         .limit(1)
     )
     row = (await tx.execute(query)).one_or_none()
-    return None if row is None else Visit(*row)
+    return None if row is None else Visit(**row._asdict())
 
 
 async def stops_before(tx: Tx, visit: Visit) -> int:
