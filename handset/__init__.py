@@ -16,8 +16,9 @@ from handset.faults import (
     TooLarge,
     Unreachable,
 )
-from handset.handset import Fix, Handset
+from handset.handset import Handset
 from handset.sync import SyncReport
+from handset.verbs import Fix
 
 __all__ = [
     "DeviceClock",
