@@ -38,7 +38,8 @@ class Event:
 
     ``action`` is ``noun.past_participle``; ``change`` maps columns to their new values;
     ``occurred`` is when it happened if that is not now; ``cause`` names the mutation or job;
-    ``create`` makes the row. A ``witness`` carries what the timeline shows beyond the change.
+    ``create`` makes the row; ``parts`` are (before, after) of what belongs to the entity but is kept
+    in tables of its own. A ``witness`` carries what the timeline shows beyond the change.
     """
 
     action: str
@@ -49,6 +50,7 @@ class Event:
     cause: str | None = None
     evidence: tuple[str, ...] = ()
     create: bool = False
+    parts: Mapping[str, tuple[object, object]] = field(default_factory=dict)
     witness: Witness | None = None
 
 
@@ -64,6 +66,7 @@ async def record(tx: AsyncSession, actor: Actor, event: Event) -> Audited:
     now = moment(tx)
     changed = {name: value for name, value in event.change.items() if before.get(name) != value}
     change, openings = _split(type(row), changed, before)
+    change |= {name: [plain(old), plain(new)] for name, (old, new) in event.parts.items()}
     sealed = log.Entry(
         id=str(new_id()),
         n=row.version + 1,
@@ -82,8 +85,9 @@ async def record(tx: AsyncSession, actor: Actor, event: Event) -> Audited:
     )
     leaf = log.canonical(sealed)
     _append(tx, sealed, leaf, now, openings)
-    for name, value in changed.items():
-        setattr(row, name, value)
+    if not event.create:
+        for name, value in changed.items():
+            setattr(row, name, value)
     row.version += 1
     row.entry = log.leaf_hash(leaf)
     tx.info.setdefault(RECORDED, {})[row.__entity__, row.id] = row.entry

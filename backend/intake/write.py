@@ -84,9 +84,17 @@ async def create(tx: Tx, keys: Keys, actor: Actor, depot_id: UUID, batch: Sequen
             "created_at": moment(tx),
             **_columns(ready),
         }
-        event = Event("consignment.imported", Consignment, consignment_id, change, create=True)
+        rows = _parcel_rows(ready.clean, consignment_id, {})
+        parcels.extend(rows)
+        event = Event(
+            "consignment.imported",
+            Consignment,
+            consignment_id,
+            change,
+            create=True,
+            parts={"parcels": (None, _as_logged(rows))},
+        )
         await record(tx, actor, event)
-        parcels.extend(_parcel_rows(ready.clean, consignment_id, {}))
         if number % AT_ONCE == 0:
             await tx.flush()
     await tx.flush()
@@ -103,11 +111,21 @@ async def update(tx: Tx, actor: Actor, row: Consignment, ready: Ready) -> None:
         located = change["lat"] is not None
         state = ConsignmentState.READY if located else ConsignmentState.NEEDS_ATTENTION
         change["state"] = state.value
-    await record(tx, actor, Event("consignment.updated", Consignment, row.id, change))
-    known = await store.parcel_ids(tx, row.id)
-    rows = _parcel_rows(ready.clean, row.id, known)
-    await store.drop_parcels(tx, list(known.values()))
+    known = await store.parcels(tx, row.id)
+    ids = {parcel["barcode"]: parcel["id"] for parcel in known}
+    rows = _parcel_rows(ready.clean, row.id, ids)
+    before, after = _as_logged(known), _as_logged(rows)
+    parts = {} if before == after else {"parcels": (before, after)}
+    await record(tx, actor, Event("consignment.updated", Consignment, row.id, change, parts=parts))
+    await store.drop_parcels(tx, list(ids.values()))
     await store.add_parcels(tx, rows)
+
+
+def _as_logged(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return parcels as an entry shows them, by barcode; what is in them is nobody's business."""
+    names = ("barcode", "weight_kg", "volume_dm3", "handling")
+    by_barcode = sorted(rows, key=lambda row: str(row["barcode"]))
+    return [{name: row[name] for name in names} for row in by_barcode]
 
 
 def _same_address(row: Consignment, change: Mapping[str, object]) -> bool:

@@ -103,11 +103,11 @@ async def add_parcels(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
         await tx.execute(insert(Parcel), rows)
 
 
-async def parcel_ids(tx: Tx, consignment_id: UUID) -> dict[str, UUID]:
-    """Return a consignment's parcels by barcode."""
-    query = select(col(Parcel.barcode), col(Parcel.id))
-    rows = await tx.execute(query.where(col(Parcel.consignment_id) == consignment_id))
-    return {row[0]: row[1] for row in rows}
+async def parcels(tx: Tx, consignment_id: UUID) -> list[dict[str, Any]]:
+    """Return a consignment's parcels as rows, by barcode."""
+    query = select(Parcel.__table__).where(col(Parcel.consignment_id) == consignment_id)
+    rows = await tx.execute(query.order_by(col(Parcel.barcode)))
+    return [dict(row._mapping) for row in rows]
 
 
 async def drop_parcels(tx: Tx, ids: Collection[UUID]) -> None:

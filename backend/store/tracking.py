@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlmodel import col
 
 from backend.domain.stop import StopState
@@ -58,7 +59,7 @@ class Tracked:
 
 async def find(tx: Tx, tracking_hash: bytes) -> Tracked | None:
     """Find the consignment of a link, by the hash of its token."""
-    query = (
+    query: Select[*tuple[Any, ...]] = (
         select(
             col(Consignment.id).label("consignment_id"),
             col(Consignment.depot_id),
@@ -82,7 +83,7 @@ async def find(tx: Tx, tracking_hash: bytes) -> Tracked | None:
 
 async def _latest_visit(tx: Tx, consignment_id: UUID) -> Visit | None:
     """Return the visit that counts: the newest that was not cancelled, else the newest."""
-    query = (
+    query: Select[*tuple[Any, ...]] = (
         select(
             col(Stop.id).label("stop_id"),
             col(Stop.state),
