@@ -1,4 +1,4 @@
-"""The API process, assembled: settings in, an ASGI application out. The only place that looks up."""
+"""The API process, assembled: settings in, an ASGI application out. A door: it looks up."""
 
 import os
 from collections.abc import AsyncIterator, Callable

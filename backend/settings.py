@@ -1,4 +1,4 @@
-"""Settings: one frozen value, read once by a door from the environment. Nothing is read at import."""
+"""Settings: one frozen value, read once by a door. Nothing is read at import."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -38,7 +38,7 @@ class Event:
 
     ``action`` is ``noun.past_participle``; ``change`` maps columns to their new values;
     ``occurred`` is when it happened if that is not now; ``cause`` names the mutation or job;
-    ``create`` makes the row; ``parts`` are (before, after) of what belongs to the entity but is kept
+    ``create`` makes the row; ``parts`` are (before, after) of what belongs to it but is kept
     in tables of its own. A ``witness`` carries what the timeline shows beyond the change.
     """
 

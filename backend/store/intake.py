@@ -107,7 +107,7 @@ async def parcels(tx: Tx, consignment_id: UUID) -> list[dict[str, Any]]:
     """Return a consignment's parcels as rows, by barcode."""
     query = select(Parcel.__table__).where(col(Parcel.consignment_id) == consignment_id)
     rows = await tx.execute(query.order_by(col(Parcel.barcode)))
-    return [dict(row._mapping) for row in rows]
+    return [row._asdict() for row in rows]
 
 
 async def drop_parcels(tx: Tx, ids: Collection[UUID]) -> None:
