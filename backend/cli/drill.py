@@ -9,7 +9,7 @@ import click
 
 from backend.cli.day.fleet import Findings, Size, close, examine, muster, spend_the_day
 from backend.cli.day.home import empty, set_environment_aside
-from backend.cli.day.roads import Faults
+from backend.cli.day.roads import NO_FAULTS, Faults
 from backend.cli.ending import end_on_signals, until_signal
 from backend.cli.ground import data_option, installation, json_option, settings_for
 from backend.cli.tell import Teller
@@ -21,7 +21,7 @@ _USUAL = "lost_request=0.05,lost_reply=0.05,duplicate=0.05,delay=0.1"
 
 
 class FaultsType(click.ParamType[Faults]):
-    """Kinds of trouble with their chances: `kind=chance,…`."""
+    """Kinds of trouble with their chances: `kind=chance,…`, one chance for all, or `none`."""
 
     name = "faults"
 
@@ -30,6 +30,10 @@ class FaultsType(click.ParamType[Faults]):
     ) -> Faults:
         if isinstance(value, Faults):
             return value
+        if value == "none":
+            return NO_FAULTS
+        if "=" not in value:
+            return Faults(*[float(_CHANCE(value, param, ctx))] * len(_KINDS))
         chances = {}
         for part in filter(None, value.split(",")):
             kind, _, chance = part.partition("=")
