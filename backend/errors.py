@@ -44,8 +44,9 @@ class DoorstepError(Exception):
         errors: Sequence[InputError] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(detail or self.title)
-        self.detail = detail or self.title
+        # A detail may quote hostile input; half a surrogate would break the log it is written to.
+        self.detail = (detail or self.title).encode("utf-8", "replace").decode()
+        super().__init__(self.detail)
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
 
