@@ -8,7 +8,7 @@ a snapshot.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -75,7 +75,8 @@ class Syncer:
         self._limit = BATCH_MUTATIONS
         self._max_bytes = BATCH_BYTES
         self.battery: float | None = None
-        # Receipts by outcome since the phone was switched on, for whoever watches.
+        # Receipts by outcome since the phone was switched on, and how many of them were
+        # duplicates or held for a gap; for whoever watches.
         self.tally: Counter[str] = Counter()
 
     async def sync(self) -> SyncReport:
@@ -154,7 +155,8 @@ class Syncer:
             self._journal.settle(kept, receipt, reply.acked_n, reply.server_time)
             for kept, receipt in zip(batch, reply.receipts, strict=True)
         )
-        self.tally.update(map(_outcome, reply.receipts))
+        for receipt in reply.receipts:
+            self.tally.update(_words(receipt))
         report.receipts.extend(reply.receipts)
         report.acked += acked
         return acked
@@ -205,7 +207,9 @@ def _reply(answer: httpx.Response) -> Reply:
         raise ProtocolFault(f"unreadable reply: {error}") from error
 
 
-def _outcome(receipt: Receipt) -> str:
+def _words(receipt: Receipt) -> Iterator[str]:
+    yield receipt.outcome
     if receipt.duplicate:
-        return "duplicate"
-    return "held_for_gap" if receipt.held_for_gap else receipt.outcome
+        yield "duplicate"
+    if receipt.held_for_gap:
+        yield "held_for_gap"

@@ -11,7 +11,19 @@ from pathlib import Path
 from backend.audit import verify
 from backend.cli.day.control_room import Consignment, Plan, RouteItem
 from backend.cli.day.driver import Driver
+from backend.domain.stop import ProofState, StopState
 
+# Receipts by outcome; of all of them, so many were duplicates or held for a gap.
+_OUTCOMES = (
+    "applied",
+    "conflict",
+    "recorded",
+    "held",
+    "rejected",
+    "quarantined",
+    "duplicate",
+    "held_for_gap",
+)
 _AT_ITS_END = frozenset({"delivered", "failed", "returned", "cancelled", "needs_attention"})
 
 
@@ -46,9 +58,9 @@ class Outcome:
             "consignments": self.consignments,
             "fates": dict(self.fates),
             "routes": self.routes,
-            "stops": dict(self.stops),
-            "proofs": dict(self.proofs),
-            "mutations": dict(self.mutations),
+            "stops": {state.value: self.stops[state] for state in StopState},
+            "proofs": {state.value: self.proofs[state] for state in ProofState},
+            "mutations": {word: self.mutations[word] for word in _OUTCOMES},
             "evidence_bytes": self.evidence_bytes,
             "entries_sealed": self.entries_sealed,
             "without_fate": self.without_fate,
