@@ -114,6 +114,7 @@ async def test_an_override_is_made_with_the_form(
         )
         assert done.status_code == 200
         assert "written in the log" in done.text
+        assert "&lt;b&gt;got it" in done.text
     async with db.snapshot() as tx:
         stop = await tx.get_one(Stop, made.stops["standard"])
     assert (stop.state, stop.proof, stop.version) == ("delivered", "waived", 2)

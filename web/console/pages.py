@@ -56,6 +56,7 @@ class DayController(Controller):
             here="day",
             date=shown,
             days=near,
+            unused=not days,
             routes=routes,
             sums=_sums(routes),
             alerts=wrong,

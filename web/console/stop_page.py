@@ -92,7 +92,7 @@ async def _stop_page(
             "parcels": await board.parcels(tx, stop.consignment_id),
             "evidence": await timeline.evidence_of(tx, stop_id),
             "timeline": await timeline.timeline(tx, stop_id),
-            "waiting_overrides": [o for o in await board.overrides(tx, stop_id) if o.waits],
+            "overrides": await board.overrides(tx, stop_id),
         }
         reader = await reader_of(tx, request, person)
     return paint(
