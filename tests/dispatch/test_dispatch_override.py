@@ -1,5 +1,6 @@
 """Overrides: reasons, notes, keys, second persons, and what follows for the consignment."""
 
+import asyncio
 from dataclasses import replace
 from uuid import UUID
 
@@ -230,3 +231,19 @@ async def test_an_unknown_stop_or_override_is_not_found(db: Database) -> None:
     with pytest.raises(NotFound):
         async with db.begin() as tx:
             await override.confirm(tx, *who, new_id())
+
+
+async def test_the_same_call_twice_at_once_is_one_override(db: Database) -> None:
+    """Ten copies of one call, and a colleague's at the same time: one change, one refusal."""
+    made, one, other = await a_round(db, "standard"), await somebody(db), await somebody(db)
+    stop, wish, rival = made.stops["standard"], asked(), asked("failed")
+    answers = await asyncio.gather(
+        *(make(db, one, stop, wish) for _ in range(10)),
+        make(db, other, stop, rival),
+        return_exceptions=True,
+    )
+    ids = {answer.id for answer in answers if isinstance(answer, override.Overridden)}
+    refused = [answer for answer in answers if isinstance(answer, Exception)]
+    assert len(ids) == 1
+    assert {type(error) for error in refused} == {override.StopFinal}
+    assert (await stop_of(db, stop)).version == 2
