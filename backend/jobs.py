@@ -193,6 +193,8 @@ async def _tick(timetable: Timetable) -> None:
     try:
         await asyncio.Event().wait()
     finally:
+        # Ticks that are cut off now would each be reported as a failure.
+        logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
         scheduler.shutdown(wait=False)
         for task in at_work:
             task.cancel()
