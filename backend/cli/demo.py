@@ -59,7 +59,7 @@ async def _demo(
 
     async with run(settings, host, free_port(host, 0 if then_exit else port), tell) as system:
         try:
-            outcome = await run_day(system.url, settings, tell)
+            outcome = await run_day(system.url, settings, tell, stays=not then_exit)
             if not outcome.is_good:
                 failure.append(DayWentWrong(_trouble(outcome)))
         except* (ConsoleRefused, HandsetError, httpx.HTTPError) as trouble:
@@ -69,7 +69,7 @@ async def _demo(
             failure.append(DayWentWrong(f"{name} ended unexpectedly, so the rest ends too"))
 
 
-async def run_day(url: str, settings: Settings, tell: Teller) -> Outcome:
+async def run_day(url: str, settings: Settings, tell: Teller, *, stays: bool = True) -> Outcome:
     """Live a day on a running, empty installation and tell how it went."""
     started = time.monotonic()
     folder = settings.data / "phones"
@@ -79,7 +79,7 @@ async def run_day(url: str, settings: Settings, tell: Teller) -> Outcome:
     outcome = await live(day)
     seconds = time.monotonic() - started
     facts = {**outcome.facts(), "seconds": round(seconds, 1), "url": url}
-    tell.result(_words(outcome, day, seconds), facts)
+    tell.result(_words(outcome, day, seconds, stays=stays), facts)
     return outcome
 
 
@@ -103,7 +103,7 @@ def _trouble(outcome: Outcome) -> str:
     )
 
 
-def _words(outcome: Outcome, day: Day, seconds: float) -> str:
+def _words(outcome: Outcome, day: Day, seconds: float, *, stays: bool) -> str:
     """The summary for people: one table, then where to look and how to get in."""
     rows = {
         "consignments": f"{outcome.consignments}  ({_list(outcome.fates)})",
@@ -115,10 +115,15 @@ def _words(outcome: Outcome, day: Day, seconds: float) -> str:
         "log": f"{outcome.entries_sealed:,} entries sealed; audit {outcome.audit}",
     }
     table = "\n".join(f"  {name:<13}{text}" for name, text in rows.items())
+    look = (
+        f"Look at it at {day.url}/console - Ctrl-C ends it."
+        if stays
+        else f"To look at it: doorstep up --data {day.settings.data}, then /console"
+    )
     logins = "\n".join(_login(login) for login in day.logins.values())
     return (
         f"\nA day in {seconds:.0f} s:\n{table}\n\n"
-        f"Look at it at {day.url}/console\n{logins}\n"
+        f"{look}\n{logins}\n"
         f"  bundle       {day.folder / 'bundle.zip'}\n"
     )
 
