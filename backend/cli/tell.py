@@ -1,5 +1,6 @@
 """How commands speak: progress to people on stderr, one JSON object to machines on stdout."""
 
+import contextlib
 import json
 import sys
 import time
@@ -27,15 +28,15 @@ class Teller:
         self.done()
         self._step, self._started = step, time.monotonic()
         if self._terminal:
-            click.echo(f"  … {step}", err=True, nl=False)
+            _show(f"  … {step}")
         elif not self.machine:
-            click.echo(f"… {step}", err=True)
+            _show(f"… {step}\n")
 
     def done(self) -> None:
         """Close the present step."""
         if self._step is not None and self._terminal:
             seconds = time.monotonic() - self._started
-            click.echo(f"\r\033[K  ✓ {self._step} ({seconds:.1f} s)", err=True)
+            _show(f"\r\033[K  ✓ {self._step} ({seconds:.1f} s)\n")
         self._step = None
 
     def count(self, things: Iterable[T], step: str, total: int | None = None) -> Iterator[T]:
@@ -47,10 +48,16 @@ class Teller:
             if self._terminal and time.monotonic() - shown > 0.1:
                 shown = time.monotonic()
                 of = f" of {total:,}" if total else ""
-                click.echo(f"\r\033[K  … {step}: {number:,}{of}", err=True, nl=False)
+                _show(f"\r\033[K  … {step}: {number:,}{of}")
         self.done()
 
     def result(self, words: str, facts: Mapping[str, object]) -> None:
         """End with the outcome: words for people, facts for machines."""
         self.done()
         click.echo(json.dumps(facts, ensure_ascii=False) if self.machine else words)
+
+
+def _show(text: str) -> None:
+    """Write progress; work does not stop because its terminal was closed."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True, nl=False)
