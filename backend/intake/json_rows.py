@@ -1,7 +1,8 @@
 """A JSON list of consignments, element by element, so that a bad one never stops the others.
 
 The fast road lets the decoder cut the list. Where the decoder refuses the whole for the sake of
-one element (a lone surrogate, bytes that are not UTF-8), a bracket counter cuts it instead.
+one element (a lone surrogate, bytes that are not UTF-8, absurd depth), a bracket counter cuts it
+instead.
 """
 
 import re
@@ -15,7 +16,7 @@ from backend.intake.notes import Place, RowCode, RowNote
 from backend.intake.records import MOST_RECORDS, ConsignmentIn, Group, Record, TooManyRecords
 from backend.wire.json import JsonBroken, fault_of
 
-DEEPEST = 32
+DEEPEST = 200_000  # counted, not recursed into: deep elements fail alone, endless ones end here
 _MANY_COMMAS = 1_500_000  # the decoder would build all elements before we could count them
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},"]', re.DOTALL)
 
@@ -71,8 +72,8 @@ def cut(raw: bytes) -> Sequence[msgspec.Raw | bytes]:
         elements = msgspec.json.decode(raw, type=list[msgspec.Raw])
     except msgspec.ValidationError as error:
         raise JsonListExpected(str(error)) from error
-    except RecursionError as error:
-        raise JsonBroken("nested too deeply") from error
+    except RecursionError:
+        return cut_by_brackets(raw, JsonBroken("nested too deeply"))
     except msgspec.DecodeError as error:
         return cut_by_brackets(raw, error)
     if len(elements) > MOST_RECORDS:

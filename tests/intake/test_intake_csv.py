@@ -3,7 +3,7 @@ import io
 import pytest
 
 from backend.intake.csv_rows import CsvHeaderInvalid, CsvRows
-from backend.intake.csv_scan import LONGEST_RECORD
+from backend.intake.csv_scan import LONGEST_RECORD, physical_lines
 from backend.intake.csv_value import COLUMNS
 from backend.intake.records import Record
 
@@ -143,3 +143,21 @@ def test_numbers_are_read_strictly() -> None:
 def test_blank_rows_of_a_spreadsheet_are_no_rows() -> None:
     """Lines of separators alone are passed over."""
     assert good(groups("\n".join([HEADER, row("A"), "," * 22, row("B")]))) == ["A", "B"]
+
+
+def test_blank_lines_count_as_physical_lines_and_stay_inside_quotes() -> None:
+    """However many blank lines stand between records, the number of a line is its place."""
+    text = "\n".join(
+        [HEADER, *[""] * 9000, row("A", instructions='"one\n\n,,\n\ntwo"'), "", "B,short"]
+    )
+    found = groups(text)
+    assert faults(found) == [(9008, "", "field_count")]
+    value = found[0][0].value
+    assert value is not None
+    assert value.instructions == "one\n\n,,\n\ntwo"
+
+
+def test_a_file_of_blank_lines_is_cheap() -> None:
+    """Blank lines are read in runs, so that millions of them make few steps."""
+    blank = b"\r\n" * 1_000_000
+    assert len(list(physical_lines(io.BytesIO(blank)))) < 1000

@@ -60,10 +60,13 @@ def test_what_is_no_json_is_refused_as_a_whole(raw: bytes) -> None:
         read(raw)
 
 
-def test_depth_is_bounded() -> None:
-    """A document of brackets is refused however well they close."""
-    with pytest.raises(JsonBroken):
-        read(b"[" * 100_000 + b"]" * 100_000)
+def test_absurd_depth_inside_one_element_fails_that_element() -> None:
+    """However deep one element is, the others go in."""
+    deep = b"[" * 100_000 + b"]" * 100_000
+    bad = json.dumps(element("B", value="@")).encode().replace(b'"@"', deep)
+    found = read(b"[" + bad + b"," + json.dumps(element("A")).encode() + b"]")
+    assert [n.pointer for n in found[0][0].faults] == ["/0/value"]
+    assert found[1][0].value is not None
 
 
 def test_an_object_is_no_list() -> None:
