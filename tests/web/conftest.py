@@ -1,7 +1,11 @@
-"""The application, served in this process, and a round whose depot has a supervisor."""
+"""The application, served in this process, and a round whose depot has a supervisor.
+
+Assembling the application costs more than most tests here, so a module shares one, with its clock;
+time only ever moves on within a module.
+"""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
+from datetime import UTC, datetime
 
 import pytest
 from litestar import Litestar
@@ -16,17 +20,30 @@ from tests.fixtures.phones import calling, settings_for
 from tests.fixtures.visits import Round, a_round
 
 
-@pytest.fixture
-def settings(pg_url: str, tmp_path: Path) -> Settings:
+@pytest.fixture(scope="module")
+def clock() -> FakeClock:
+    """A clock that stands still on a Monday morning until a test moves it."""
+    return FakeClock(datetime(2026, 11, 23, 8, 0, tzinfo=UTC))
+
+
+@pytest.fixture(scope="module")
+def settings(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """An installation of its own."""
-    return settings_for(pg_url, tmp_path)
+    return settings_for(pg_url, tmp_path_factory.mktemp("web"))
 
 
-@pytest.fixture
-async def client(settings: Settings, clock: FakeClock) -> AsyncIterator[AsyncTestClient[Litestar]]:
+@pytest.fixture(scope="module")
+async def served(settings: Settings, clock: FakeClock) -> AsyncIterator[AsyncTestClient[Litestar]]:
     """The application."""
     async with calling(settings, clock) as client:
         yield client
+
+
+@pytest.fixture
+def client(served: AsyncTestClient[Litestar]) -> AsyncTestClient[Litestar]:
+    """The application, and a browser without cookies."""
+    served.cookies.clear()
+    return served
 
 
 @pytest.fixture
