@@ -49,6 +49,7 @@ async def test_nothing_is_lost_on_a_day_of_twenty_drivers(
         faults=FAULTS,
         sync_every=10,
         hurried=True,
+        planning_seconds=2,
         synchronous="NORMAL",
     )
     fleet = await muster(url, settings, tmp_path / "phones", size, _silent)

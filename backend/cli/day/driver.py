@@ -52,7 +52,7 @@ class Driver:
     seed: int
     offline: bool = False
     sync_every: int = 4
-    # A driver in a hurry says less: no departures, and a signature rather than a photo.
+    # A driver in a hurry says less: no departures, and no photo where none is asked for.
     hurried: bool = False
     doors: Mapping[str, Door] = field(default_factory=dict)
     twists: Mapping[str, Twist] = field(default_factory=dict)
@@ -134,7 +134,8 @@ class Driver:
     def _fail(self, stop: Stop, fix: Fix | None) -> None:
         reason = self._dice.choice(["not_home", "refused", "access"])
         note = "rang twice, nobody opened" if reason == "not_home" else "refused at the door"
-        self.handset.fail(stop.id, reason, note=note, photos=[self._photo()], fix=fix)
+        photos = [] if self.hurried else [self._photo()]
+        self.handset.fail(stop.id, reason, note=note, photos=photos, fix=fix)
 
     def _mend(self, stop: Stop, fix: Fix | None) -> None:
         """He tapped the wrong button, and says so at once."""

@@ -26,7 +26,7 @@ ZONE = "America/New_York"
 CITY = City("Baltimore", "US", "21224", 39.2850, -76.5600)
 SHIFT = ("06:00", "20:00")
 DEPOT = "DRILL"
-_SEGMENTS = ("standard", "business", "standard", "economy", "standard", "business")
+_SEGMENTS = ("standard", "business", "standard") * 3 + ("economy",)
 OUTCOMES = frozenset({"applied", "conflict", "recorded", "held", "rejected", "quarantined"})
 
 
