@@ -126,7 +126,8 @@ async def resequence(
         raise RouteNotFitting(f"the route is {route.state}")
     present = held.of(route_id)
     open_ = {stop.id: stop for stop in present if not StopState(stop.state).is_final}
-    if len(set(order)) != len(order) or not open_.keys() <= set(order) <= {s.id for s in present}:
+    known = {stop.id for stop in held.stops}
+    if len(set(order)) != len(order) or not open_.keys() <= set(order) <= known:
         fault = InputError("/stop_ids", "incomplete", "name every open stop of the route once")
         raise SequenceInvalid(errors=[fault])
     places = sorted(stop.sequence for stop in open_.values())

@@ -8,9 +8,11 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlmodel import col
 
+from backend.domain.route import RouteState
 from backend.store.database import Tx
 from backend.tables.consignments import Consignment
 from backend.tables.fleet import Depot
+from backend.tables.plans import Route
 from backend.tables.stops import Stop
 
 
@@ -76,8 +78,15 @@ def _listed(row: Consignment, depot: str) -> Listed:
 
 
 async def stops_of(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
-    """Return the stops of consignments, in the order they were made."""
-    query = select(col(Stop.consignment_id), col(Stop.id)).where(col(Stop.consignment_id).in_(ids))
+    """Return the stops of consignments, in the order they were made.
+
+    Visits of plans that gave way were never anybody's: routes do not show them, and neither do we.
+    """
+    query = (
+        select(col(Stop.consignment_id), col(Stop.id))
+        .join(Route, col(Route.id) == col(Stop.route_id))
+        .where(col(Stop.consignment_id).in_(ids), col(Route.state) != RouteState.SUPERSEDED)
+    )
     found: dict[UUID, list[UUID]] = {}
     for consignment_id, stop_id in await tx.execute(query.order_by(col(Stop.id))):
         found.setdefault(consignment_id, []).append(stop_id)

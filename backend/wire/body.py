@@ -84,13 +84,20 @@ def _wire_limit(limit: int) -> int:
 
 async def _receive(request: AnyRequest, limit: int, refusal: Refusal) -> bytes:
     if _announced(request) > limit:
-        raise refusal(f"more than {limit} bytes")
+        raise _unread(refusal, limit)
     out = bytearray()
     async for piece in pieces(request):
         out += piece
         if len(out) > limit:
-            raise refusal(f"more than {limit} bytes")
+            raise _unread(refusal, limit)
     return bytes(out)
+
+
+def _unread(refusal: Refusal, limit: int) -> DoorstepError:
+    """Nobody reads the rest, so the connection cannot be used again: the caller must know."""
+    error = refusal(f"more than {limit} bytes")
+    error.headers["Connection"] = "close"
+    return error
 
 
 async def pieces(request: AnyRequest) -> AsyncIterator[bytes]:

@@ -79,7 +79,8 @@ async def test_the_inbox_comes_in_pages(
     for cursor in ("x", "%00", "W10", "WyJ4Il0", "é"):
         odd = await client.get(f"/console/v1/inbox?after={cursor}", headers=boss.headers)
         assert (odd.status_code, odd.json()["code"]) == (400, "cursor_invalid")
-    assert (await client.get("/console/v1/inbox?state=x", headers=boss.headers)).status_code == 400
+    odd = await client.get("/console/v1/inbox?state=x", headers=boss.headers)
+    assert (odd.status_code, odd.json()["errors"][0]["pointer"]) == (400, "/state")
 
 
 async def test_an_item_of_another_depot_is_not_there(
@@ -192,9 +193,12 @@ async def test_alerts_are_found_by_looking(
 
 
 async def test_a_nudge_tells_that_something_changed(db: Database, made: Round) -> None:
-    """The stream begins with a nudge that carries a number and nothing else."""
+    """The first event is a nudge that carries a number and nothing else; quiet is a comment."""
     seer = SignedIn(new_id(), "x@example.org", Role.SUPERVISOR, (), frozenset({made.depot}))
     async with aclosing(nudges(db, seer)) as stream:
-        first = await anext(stream)
-    assert first.event == "nudge"
-    assert json.loads(str(first.data))["v"] > 0
+        assert await anext(stream) == b"retry: 1000\n\n"
+        event, data, *_ = (await anext(stream)).decode().split("\n")
+        quiet = await anext(stream)
+    assert event == "event: nudge"
+    assert json.loads(data.removeprefix("data: "))["v"] > 0
+    assert quiet == b": still here\n\n"

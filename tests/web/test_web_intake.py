@@ -226,6 +226,10 @@ async def test_a_fleet_is_built_and_listed(db: Database, client: AsyncTestClient
         items = (await client.get(f"/console/v1/{path}", headers=supervisor)).json()["items"]
         assert len(items) == 1
         assert items[0].get("code", code) in (code, "V1")
+    for path in ("vehicles", "drivers", "shifts"):
+        for asked, found in ((code, 1), (await depot(db), 0)):
+            url = f"/console/v1/{path}?depot={asked}"
+            assert len((await client.get(url, headers=supervisor)).json()["items"]) == found
 
 
 async def test_a_supervisor_builds_in_his_depots_only(

@@ -170,6 +170,33 @@ async def test_a_new_order_is_kept_by_the_next_plan(scene: Scene) -> None:
     ]
 
 
+async def test_an_order_may_name_stops_that_are_done(scene: Scene) -> None:
+    """Who sends the whole route, cancelled stops and all, orders those that are open."""
+    plan_id = await scene.plan()
+    await scene.post(f"/plans/{plan_id}/release")
+    [route] = await scene.routes()
+    ids = [stop["id"] for stop in route["stops"]]
+    cancel = {
+        "to": "cancelled", "reason": "customer_cancelled", "note": "called this morning",
+        "idempotency_key": "a",
+    }  # fmt: skip
+    assert (await scene.post(f"/stops/{ids[0]}/override", cancel))[0] == 200
+    status, body = await scene.post(f"/routes/{route['id']}/resequence", {"stop_ids": ids[::-1]})
+    assert status == 200
+    states = {stop["id"]: stop["state"] for stop in body["stops"]}
+    assert [i for i, state in states.items() if state == "released"] == ids[:0:-1]
+
+
+async def test_a_visit_that_gave_way_is_not_shown(scene: Scene) -> None:
+    """A consignment lists the stops that routes show, not those of superseded plans."""
+    await scene.plan()
+    await scene.plan()
+    [route] = await scene.routes()
+    shown = {stop["consignment_ids"][0]: [stop["id"]] for stop in route["stops"]}
+    _, listed = await scene.get("/consignments?state=planned")
+    assert {item["id"]: item["stops"] for item in listed["items"]} == shown
+
+
 async def test_a_partial_order_is_refused(scene: Scene) -> None:
     """An order that forgets, repeats or invents a stop changes nothing."""
     await scene.plan()

@@ -188,6 +188,12 @@ async def test_a_bomb_stays_small(client: AsyncTestClient[Litestar]) -> None:
         assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
+async def test_a_body_left_unread_ends_its_connection(client: AsyncTestClient[Litestar]) -> None:
+    """Whoever sends too much learns that the connection is of no more use."""
+    answer = await client.post("/raw", content=bytes(4097))
+    assert answer.headers["Connection"] == "close"
+
+
 async def test_a_body_at_the_limit_passes(client: AsyncTestClient[Litestar]) -> None:
     """The limit itself is allowed, in every encoding."""
     for coding, sent in (

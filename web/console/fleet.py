@@ -1,6 +1,7 @@
 """Depots, vehicles, drivers and shifts under ``/console/v1``."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -191,12 +192,14 @@ class VehicleController(Controller):
         self,
         db: NamedDependency[Database],
         person: NamedDependency[SignedIn],
+        depot: FromQuery[str | None] = None,
         after: FromQuery[str | None] = None,
     ) -> Page[VehicleOut]:
-        """Return the vehicles of the person's depots."""
+        """Return the vehicles of the person's depots, or of one of them."""
         async with db.snapshot() as tx:
             codes = await store.depot_codes(tx)
-            rows = await store.vehicles(tx, person.scope, read_id_cursor(after), PAGE + 1)
+            scope = _narrowed(person, codes, depot)
+            rows = await store.vehicles(tx, scope, read_id_cursor(after), PAGE + 1)
         shown, cursor = page(rows, lambda row: (str(row.id),))
         return Page([_vehicle_out(row, codes[row.depot_id]) for row in shown], cursor)
 
@@ -228,12 +231,14 @@ class DriverController(Controller):
         self,
         db: NamedDependency[Database],
         person: NamedDependency[SignedIn],
+        depot: FromQuery[str | None] = None,
         after: FromQuery[str | None] = None,
     ) -> Page[DriverOut]:
-        """Return the drivers of the person's depots."""
+        """Return the drivers of the person's depots, or of one of them."""
         async with db.snapshot() as tx:
             codes = await store.depot_codes(tx)
-            rows = await store.drivers(tx, person.scope, read_id_cursor(after), PAGE + 1)
+            scope = _narrowed(person, codes, depot)
+            rows = await store.drivers(tx, scope, read_id_cursor(after), PAGE + 1)
         shown, cursor = page(rows, lambda row: (str(row.id),))
         return Page([_driver_out(row, codes[row.depot_id]) for row in shown], cursor)
 
@@ -272,13 +277,15 @@ class ShiftController(Controller):
         self,
         db: NamedDependency[Database],
         person: NamedDependency[SignedIn],
+        depot: FromQuery[str | None] = None,
         date: FromQuery[str | None] = None,
         after: FromQuery[str | None] = None,
     ) -> Page[ShiftOut]:
-        """Return the shifts of the person's depots, of one day where one is named."""
+        """Return the shifts of the person's depots, of one depot or day where one is named."""
         day = read_date(date)
         async with db.snapshot() as tx:
-            rows = await store.shifts(tx, person.scope, day, read_id_cursor(after), PAGE + 1)
+            scope = _narrowed(person, await store.depot_codes(tx), depot)
+            rows = await store.shifts(tx, scope, day, read_id_cursor(after), PAGE + 1)
             shown, cursor = page(rows, lambda row: (str(row.id),))
             depots = await store.depots_of_drivers(tx, {row.driver_id for row in shown})
         return Page([_shift_out(row, depots[row.driver_id]) for row in shown], cursor)
@@ -297,6 +304,15 @@ async def _own_depot(tx: Tx, person: SignedIn, code: str) -> Depot:
     if depot is None or not person.sees(depot.id):
         raise DepotNotFound
     return depot
+
+
+def _narrowed(
+    person: SignedIn, codes: Mapping[UUID, str], depot: str | None
+) -> frozenset[UUID] | None:
+    """The depots to list of: all in scope, or the one that is named."""
+    if depot is None:
+        return person.scope
+    return frozenset(i for i, code in codes.items() if code == depot and person.sees(i))
 
 
 def _phone(raw: str | None) -> str | None:

@@ -1,6 +1,6 @@
 """What needs a person: conflicts, refusals, overdue evidence, locked codes."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from backend.clock import rfc3339
 from backend.dispatch import inbox
+from backend.domain.inbox import InboxState
 from backend.domain.people import Role
 from backend.errors import NotFound
 from backend.identity.people import SignedIn
@@ -21,6 +22,7 @@ from backend.store.inbox import Item
 from backend.wire.json import read_json
 from web.paging import PAGE, Page, page, read_id_cursor
 from web.paths import the_id
+from web.query import word_of
 
 _TEXT = r"^[^\x00]*$"
 
@@ -58,11 +60,11 @@ class InboxController(Controller):
         self,
         db: NamedDependency[Database],
         person: NamedDependency[SignedIn],
-        wanted: Annotated[Literal["open", "resolved"] | None, QueryParameter(name="state")] = None,
+        in_state: Annotated[str | None, QueryParameter(name="state")] = None,
         after: FromQuery[str | None] = None,
     ) -> Page[ItemOut]:
         """List items, oldest first."""
-        since = read_id_cursor(after)
+        since, wanted = read_id_cursor(after), word_of("state", in_state, InboxState)
         async with db.snapshot() as tx:
             found = await store.items(
                 tx, state=wanted, depots=person.scope, after=since, limit=PAGE + 1
