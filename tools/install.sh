@@ -27,13 +27,15 @@ if ! [ -d "$venv" ]; then
   }
 fi
 : > "$venv/.unfinished"
+quiet=-q
+[ -t 2 ] && quiet=  # people at a terminal see how far it is
 if command -v uv >/dev/null 2>&1; then
   say "Installing $lock with uv …"
-  install() { uv pip install -q --python "$venv/bin/python" "$@"; }
+  install() { uv pip install $quiet --python "$venv/bin/python" "$@"; }
 else
   say "Installing $lock with pip (about a minute) …"
   [ -x "$venv/bin/pip" ] || "$venv/bin/python" -m ensurepip >/dev/null
-  install() { "$venv/bin/python" -m pip install -q "$@"; }
+  install() { "$venv/bin/python" -m pip install $quiet "$@"; }
 fi
 install --require-hashes -r "$lock"
 # compat: a plain path entry, so that a package added later is found without installing again
