@@ -13,6 +13,14 @@ command -v "$python" >/dev/null 2>&1 || { say "There is no $python. Install Pyth
   exit 1
 }
 
+# A set-up that lost its terminal or its make may still be at work, and two at once spoil each other.
+at_work() { { tr '\0' ' ' <"/proc/$1/cmdline" || ps -o args= -p "$1"; } 2>/dev/null | grep -q install.sh; }
+if other=$(cat "$venv.installing" 2>/dev/null) && at_work "$other"; then
+  say "Another set-up (process $other) is at work; waiting for it …"
+  while at_work "$other"; do sleep 1; done
+fi
+echo $$ >"$venv.installing"
+
 # An environment whose installation was killed, or whose Python is gone, is of no use to anybody.
 if [ -e "$venv/.unfinished" ] || { [ -e "$venv" ] && ! "$venv/bin/python" -c '' 2>/dev/null; }; then
   rm -rf "$venv"
@@ -40,4 +48,4 @@ fi
 install --require-hashes -r "$lock"
 # compat: a plain path entry, so that a package added later is found without installing again
 install --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
-rm "$venv/.unfinished"
+rm "$venv/.unfinished" "$venv.installing"
