@@ -1,6 +1,6 @@
 """Queries for erasure and holds: whose data lies where, and what keeps it there."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import ARRAY, String, and_, bindparam, exists, func, or_, select, text, update
@@ -19,14 +19,26 @@ from backend.tables.stops import Override, Stop, StopEvent
 PERSONAL_WORDS = ("recipient", "note", "text", "signature", "code", "door_token", "becomes")
 
 
-async def of_contact(tx: AsyncSession, contact: str) -> Sequence[UUID]:
-    """Return the consignments for a phone number or an e-mail address."""
-    query = select(col(Consignment.id)).where(
-        or_(
-            col(Consignment.recipient_phone) == contact,
-            func.lower(col(Consignment.recipient_email)) == contact.lower(),
-        )
-    )
+async def countries(tx: AsyncSession) -> Sequence[str]:
+    """Return the countries that consignments go to."""
+    return (await tx.scalars(select(col(Consignment.country)).distinct())).all()
+
+
+async def of_contact(
+    tx: AsyncSession, contact: str, dialled: Mapping[str, str] | None = None
+) -> Sequence[UUID]:
+    """Return the consignments for a phone number or an e-mail address.
+
+    ``dialled`` is the number as it is kept, by the country it would have been dialled in.
+    """
+    same = [
+        col(Consignment.recipient_phone) == contact,
+        func.lower(col(Consignment.recipient_email)) == contact.lower(),
+    ]
+    for country, e164 in (dialled or {}).items():
+        there = col(Consignment.country) == country
+        same.append(and_(there, col(Consignment.recipient_phone) == e164))
+    query = select(col(Consignment.id)).where(or_(*same))
     return (await tx.scalars(query.order_by(col(Consignment.id)))).all()
 
 

@@ -164,7 +164,7 @@ async def _pieces(file: IO[bytes]) -> AsyncIterator[bytes]:
 
 def _text(content: str) -> Response[bytes]:
     headers = {"Cache-Control": "no-store"}
-    return Response(content.encode(), media_type="text/plain; charset=utf-8", headers=headers)
+    return Response(content.encode(), media_type="text/plain", headers=headers)
 
 
 def _out(row: log.Listed) -> EntryOut:

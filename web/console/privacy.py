@@ -1,5 +1,6 @@
 """Erasure and holds over HTTP: the two things compliance may change."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from backend.dispatch import privacy
 from backend.domain.people import Role
 from backend.errors import InputError
 from backend.identity.people import SignedIn
+from backend.intake import phones
 from backend.store import privacy as store
 from backend.store.database import Database
 from backend.tables.audit import PrivacyHold
@@ -44,10 +46,11 @@ class ErasureOut(msgspec.Struct, frozen=True):
 
 
 class HoldIn(msgspec.Struct, frozen=True):
-    """What must not be erased, and why."""
+    """What must not be erased, and why: ``basis`` is ``reason`` by the name erasures give it."""
 
     consignment_id: _Words
-    reason: _Words = "unspecified"
+    reason: _Words | None = None
+    basis: _Words | None = None
 
 
 class HoldOut(msgspec.Struct, frozen=True):
@@ -94,8 +97,9 @@ class PrivacyController(Controller):
         person.must_be(Role.COMPLIANCE)
         asked = await read_json(request, HoldIn)
         consignment_id = the_id(asked.consignment_id)
+        reason = asked.reason or asked.basis or "unspecified"
         async with db.begin() as tx:
-            placed = await privacy.place_hold(tx, person.actor, consignment_id, asked.reason)
+            placed = await privacy.place_hold(tx, person.actor, consignment_id, reason)
         return _hold_out(placed)
 
     @get("/holds", operation_id="listHolds")
@@ -140,7 +144,8 @@ async def _erase_contact(
     db: Database, blobs: Blobs, person: SignedIn, contact: str, basis: str
 ) -> ErasureOut:
     async with db.snapshot() as tx:
-        known = await store.of_contact(tx, contact.strip())
+        dialled = _dialled(contact, await store.countries(tx))
+        known = await store.of_contact(tx, contact.strip(), dialled)
     done, kept = [], []
     for consignment_id in known:
         try:
@@ -153,6 +158,12 @@ async def _erase_contact(
         sum(part.openings for part in done),
         sum(part.evidence for part in done),
     )
+
+
+def _dialled(contact: str, countries: Sequence[str]) -> dict[str, str]:
+    """Return the number it is in each country: imports kept it with the code of theirs."""
+    read = {country: phones.read(contact, country) for country in countries}
+    return {country: phone.e164 for country, phone in read.items() if phone is not None}
 
 
 def _hold_out(hold: PrivacyHold) -> HoldOut:

@@ -28,8 +28,8 @@ PlainRequest = Request[None, None, State]
 _ASSETS = Path(__file__).parent / "assets"
 _TYPES = MappingProxyType(
     {
-        "console.css": "text/css; charset=utf-8",
-        "live.js": "text/javascript; charset=utf-8",
+        "console.css": "text/css",
+        "live.js": "text/javascript",
         "icon.svg": "image/svg+xml",
     }
 )

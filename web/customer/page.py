@@ -110,7 +110,7 @@ class TrackingController(Controller):
     async def style(self) -> Response[bytes]:
         """Return the page's one style sheet."""
         headers = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
-        return Response(_CSS, media_type="text/css; charset=utf-8", headers=headers)
+        return Response(_CSS, media_type="text/css", headers=headers)
 
     @get("/{token:str}", operation_id="track")
     async def page(
