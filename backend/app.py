@@ -20,7 +20,7 @@ from backend.settings import Settings, load
 from backend.store.database import Database
 from backend.wire.compress import Compress
 from backend.wire.problem import exception_handlers
-from backend.wire.request_id import stamp
+from backend.wire.request_id import remember, stamp
 from backend.wire.schema import SchemaPage
 from pod.inspector import Inspector
 
@@ -59,6 +59,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Litestar:
         signature_types=[Database, Clock, Settings, Keys, Blobs, Staging, Inspector],
         exception_handlers=exception_handlers(),
         middleware=[Compress()],
+        before_request=remember,
         before_send=[stamp],
         lifespan=[_life(database, blobs, inspector)],
         openapi_config=OpenAPIConfig(

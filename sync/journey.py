@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from backend.audit.record import Event, record
+from backend.dispatch.departure import tell_of_departure
 from backend.domain.route import RouteState
 from backend.domain.stop import StopState
 from backend.store import visits
@@ -20,6 +21,8 @@ async def judge(case: Case, route: Route) -> Answer:
     mine = route.manifest_driver_id == case.device.driver_id
     change = _progress(case, RouteState(route.state)) if mine else {}
     outcome = Outcome.APPLIED if change else Outcome.RECORDED
+    if change.get("state") == RouteState.STARTED:
+        await tell_of_departure(case.tx, route.id)
     return await _record(case, route, change, outcome)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from backend.clock import Clock, SystemClock
 from backend.store import feed
+from backend.wire.request_id import CURRENT
 
 Tx = AsyncSession
 
@@ -51,7 +52,7 @@ class Database:
     async def begin(self) -> AsyncIterator[Tx]:
         """Open a transaction: scope counters last, then commit; roll back on any exception."""
         async with AsyncSession(self._engine, expire_on_commit=False) as tx:
-            tx.info["now"] = self._clock.now()
+            tx.info["now"], tx.info["request"] = self._clock.now(), CURRENT.get()
             yield tx
             await tx.flush()
             await feed.publish(tx)

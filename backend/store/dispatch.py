@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -156,3 +156,17 @@ async def lock_override(tx: AsyncSession, override_id: UUID) -> Override:
     """Hold an override."""
     query = select(Override).where(col(Override.id) == override_id).with_for_update()
     return (await tx.execute(query)).scalar_one()
+
+
+async def open_visits(tx: AsyncSession, route_id: UUID) -> Sequence[Row[Stop, Consignment]]:
+    """Return a route's visits that are still to come, with whom they are to; nothing is locked."""
+    query = (
+        select(Stop, Consignment)
+        .join(Consignment, col(Consignment.id) == col(Stop.consignment_id))
+        .where(
+            col(Stop.route_id) == route_id,
+            col(Stop.state).in_([StopState.RELEASED, StopState.ARRIVED]),
+        )
+        .order_by(col(Stop.sequence))
+    )
+    return (await tx.execute(query)).all()

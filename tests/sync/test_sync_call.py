@@ -21,8 +21,10 @@ from backend.identity import access
 from backend.keys import Keys, load_keys
 from backend.settings import Settings
 from backend.store.database import Database
+from backend.tables.audit import AuditEntry
 from backend.tables.devices import Device
 from backend.tables.inbox import InboxItem
+from backend.tables.installation import Outbox
 from backend.tables.mutations import Mutation
 from backend.tables.stops import Stop, StopAssignment
 from pod.door import customers_code
@@ -368,8 +370,8 @@ async def test_a_driver_mends_his_own_event_in_time(handset: Handset) -> None:
     assert (second["outcome"], second["stop"]["state"]) == ("applied", "failed")
 
 
-async def test_routes_start_and_are_resequenced(handset: Handset) -> None:
-    """Route kinds apply to the route; a new order reaches the manifest."""
+async def test_routes_start_and_are_resequenced(handset: Handset, db: Database) -> None:
+    """Customers hear of the start, a new order reaches the manifest, the log names the request."""
     first = await handset.sync(pull=True)
     route = str(handset.round.route)
     start = handset.mutation("route.started", {"odometer_km": 7}, stop_id=None, route_id=route)
@@ -379,6 +381,13 @@ async def test_routes_start_and_are_resequenced(handset: Handset) -> None:
     assert [r["outcome"] for r in reply["receipts"]] == ["applied", "applied"]
     entity = next(put["data"] for put in reply["puts"] if put["type"] == "route")
     assert (entity["state"], entity["stop_ids"]) == ("started", order)
+    async with db.snapshot() as tx:
+        told = {json.loads(text)["event"] for text in await tx.scalars(select(col(Outbox.payload)))}
+        entry = await tx.scalar(
+            select(col(AuditEntry.leaf)).where(col(AuditEntry.action) == "route.started")
+        )
+    assert "stop.started" in told
+    assert json.loads(entry or b"{}")["request"]
 
 
 async def test_a_revoked_device_is_heard_but_told_nothing(
