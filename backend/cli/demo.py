@@ -12,8 +12,8 @@ import httpx
 from backend.cli.day.control_room import ConsoleRefused
 from backend.cli.day.home import empty, free_port, set_environment_aside
 from backend.cli.day.ledger import Outcome
-from backend.cli.day.people import Login
-from backend.cli.day.story import Day, live
+from backend.cli.day.people import Login, employ
+from backend.cli.day.story import DEPOTS, Day, live
 from backend.cli.ending import end_on_signals, until_signal
 from backend.cli.ground import data_option, installation, json_option, settings_for
 from backend.cli.tell import Teller
@@ -60,7 +60,7 @@ async def _demo(
     async with run(settings, host, free_port(host, 0 if then_exit else port), tell) as system:
         try:
             outcome = await run_day(system.url, settings, tell, stays=not then_exit)
-            if not outcome.is_good:
+            if outcome is not None and not outcome.is_good:
                 failure.append(DayWentWrong(_trouble(outcome)))
         except* (ConsoleRefused, HandsetError, httpx.HTTPError) as trouble:
             failure.append(DayWentWrong("; ".join(_leaves(trouble))))
@@ -69,8 +69,15 @@ async def _demo(
             failure.append(DayWentWrong(f"{name} ended unexpectedly, so the rest ends too"))
 
 
-async def run_day(url: str, settings: Settings, tell: Teller, *, stays: bool = True) -> Outcome:
-    """Live a day on a running, empty installation and tell how it went."""
+async def run_day(
+    url: str, settings: Settings, tell: Teller, *, stays: bool = True
+) -> Outcome | None:
+    """Live a day on a running installation and tell how it went; None if it has had one before."""
+    if await _has_depots(settings):
+        logins = await employ(settings, tuple(DEPOTS))
+        told = "\n".join(map(_login, logins.values()))
+        tell.result(f"Its day is over already; new passwords:\n{told}", {"day": "over", "url": url})
+        return None
     started = time.monotonic()
     folder = settings.data / "phones"
     shutil.rmtree(folder, ignore_errors=True)
@@ -81,6 +88,16 @@ async def run_day(url: str, settings: Settings, tell: Teller, *, stays: bool = T
     facts = {**outcome.facts(), "seconds": round(seconds, 1), "url": url}
     tell.result(_words(outcome, day, seconds, stays=stays), facts)
     return outcome
+
+
+async def _has_depots(settings: Settings) -> bool:
+    from sqlalchemy import select
+
+    from backend.cli.ground import database
+    from backend.tables.fleet import Depot
+
+    async with database(settings) as db, db.snapshot() as tx:
+        return await tx.scalar(select(Depot).limit(1)) is not None
 
 
 def _leaves(group: BaseExceptionGroup[Exception]) -> list[str]:
