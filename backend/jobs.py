@@ -30,7 +30,7 @@ from backend.store.database import Database, Tx, moment
 from planner.nightly import queue_nightly
 from planner.service import make_next_plan
 from pod.service import settle_overdue
-from sync.held import judge_held
+from sync.held import judge_held, judge_learnt
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +120,10 @@ class Timetable:
         """Judge held mutations again whose stop or route has become their driver's."""
         await judge_held(self.db, self.keys)
 
+    async def judge_learnt(self) -> None:
+        """Judge held mutations again whose kind this release knows."""
+        await judge_learnt(self.db, self.keys)
+
     async def chase_evidence(self) -> None:
         """Close proofs whose time for more evidence is over."""
         await settle_overdue(self.db)
@@ -150,6 +154,7 @@ LINES = (
     Line("end day", 60, Timetable.end_day),
     Line("seal", 1, Timetable.seal),
     Line("judge held", 5, Timetable.judge_held),
+    Line("judge learnt", 600, Timetable.judge_learnt),
     Line("chase evidence", 15, Timetable.chase_evidence),
     Line("sweep uploads", 3600, Timetable.sweep_uploads),
 )

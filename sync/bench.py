@@ -59,6 +59,17 @@ class Bench:
         """Whether this stop is, or once was, the driver's."""
         return stop_id in self._held.stops
 
+    def waits(self, mutation: Mutation) -> bool:
+        """Whether what the mutation speaks of is still unknown for this driver."""
+        frame = mutation.frame
+        match about(mutation.kind):
+            case About.STOP:
+                return frame.stop_id not in self._held.stops
+            case About.ROUTE:
+                return frame.route_id not in self._held.routes
+            case About.DEVICE:
+                return False
+
     async def judge(self, heard: Heard, mutation: Mutation) -> Answer:
         """Judge one readable mutation."""
         when = self._when(mutation.frame.at)

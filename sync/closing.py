@@ -11,6 +11,7 @@ from backend.domain.stop import StopState
 from backend.ids import new_id
 from backend.store import segments
 from backend.store.database import moment
+from backend.tables.plans import Route
 from backend.tables.stops import Stop
 from pod import service
 from pod.evidence import DoorFacts
@@ -111,8 +112,12 @@ async def _move(
         evidence=tuple(item["sha256"] for item in case.evidence),
         witness=case.witness(outcome, id=event_id, findings=findings),
     )
+    moved = stop.manifest_driver_id != case.device.driver_id
     await record(case.tx, case.actor, event)
     entry = stop.entry
+    if moved:  # the route it was taken from, or comes back to, lists other stops now
+        listed = Event("route.changed", Route, stop.route_id, cause=case.cause)
+        await record(case.tx, case.actor, listed)
     await follow_stop(case.tx, case.actor, stop, cause=case.cause, amends=amends)
     await ask_if_locked(case, stop, door)
     return Answer(outcome, None, None, stop, entry, findings)

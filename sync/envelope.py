@@ -79,11 +79,21 @@ def _slowly(raw: bytes) -> tuple[str | None, bool, bytes, list[bytes]]:
     try:
         members = split.members(raw)
         mutations = split.items(members.get(b"mutations", b"[]"))
-        cursor = msgspec.json.decode(members.get(b"cursor", b"null"), type=str | None)
+        cursor = _cursor(members.get(b"cursor", b"null"))
         pull = msgspec.json.decode(members.get(b"pull", b"true"), type=bool)
     except (split.Unbalanced, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EnvelopeInvalid(str(error).encode("ascii", "replace").decode()[:200]) from error
     return cursor, pull, members.get(b"client", b"{}"), mutations
+
+
+def _cursor(raw: bytes) -> str | None:
+    """Read the cursor; text that no decoder takes is a cursor that was never ours."""
+    try:
+        return msgspec.json.decode(raw, type=str | None)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        if split.is_text(raw):
+            return ""
+        raise
 
 
 def _client(raw: bytes) -> Client:

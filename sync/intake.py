@@ -7,6 +7,7 @@ which is then taken in again.
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -40,6 +41,11 @@ _REFUSED = {
 }
 
 
+_REVOKED = Answer(
+    Outcome.QUARANTINED, "device_revoked", "this device was revoked; a person looks at it"
+)
+
+
 class Intake:
     """Takes one chunk of a device's mutations in, inside one transaction."""
 
@@ -54,12 +60,26 @@ class Intake:
         """Answer each element in order; ``gapped`` if the batch had a gap before this chunk."""
         journal = await devices.lock_journal(self._tx, self._device.id)
         memory = await _remember(self._tx, self._device, batch)
-        numbering = Numbering(journal.acked_n, memory, gapped=gapped)
+        numbering = Numbering(journal.acked_n, memory, gapped=gapped, flush=self._device.revoked)
         await self._bench.prepare([heard.read for heard in batch])
         receipts = [await self._answer(heard, numbering) for heard in batch]
         if journal.acked_n != numbering.acked_n:
             journal.acked_n = numbering.acked_n
         return receipts, numbering
+
+    async def again(self, held: Sequence[tuple[MutationRow, Heard]]) -> int:
+        """Judge what was held once more; return how many got another answer."""
+        await self._bench.prepare([heard.read for _, heard in held])
+        judged = 0
+        for row, heard in held:
+            read = heard.read
+            if isinstance(read, Fault):
+                continue
+            if self._bench.waits(read) and row.code == "unknown_stop":
+                continue
+            _answer_anew(row, heard, await self._judged(heard, read))
+            judged += 1
+        return judged
 
     async def _answer(self, heard: Heard, numbering: Numbering) -> Receipt:
         standing, stored = numbering.place(heard)
@@ -85,19 +105,17 @@ class Intake:
         """Quarantine what cannot have the number it claims, or claims none."""
         if standing is Standing.NUMBERLESS:
             fault = heard.read if isinstance(heard.read, Fault) else Fault("malformed", "")
-            answer = Answer(Outcome.QUARANTINED, fault.code, fault.detail)
+            why = Answer(Outcome.QUARANTINED, fault.code, fault.detail)
+            answer = _REVOKED if self._device.revoked else why
             await self._ask(heard, answer)
             return receipt(heard, answer, None)
-        code, detail = _REFUSED[standing]
-        return await self._on_device(heard, Answer(Outcome.QUARANTINED, code, detail))
+        why = Answer(Outcome.QUARANTINED, *_REFUSED[standing])
+        return await self._on_device(heard, _REVOKED if self._device.revoked else why)
 
     async def _new(self, heard: Heard) -> Receipt:
         """Judge what was never heard before."""
         if self._device.revoked:
-            detail = "this device was revoked; a person looks at it"
-            return await self._on_device(
-                heard, Answer(Outcome.QUARANTINED, "device_revoked", detail)
-            )
+            return await self._on_device(heard, _REVOKED)
         if not is_signed(self._device.public_key, heard):
             detail = "missing, or not by the key this device enrolled"
             return await self._on_device(
@@ -152,7 +170,6 @@ class Intake:
 
     def _keep(self, heard: Heard, answered: Receipt, *, numbered: bool) -> None:
         """Keep the bytes and the answer, whatever it was."""
-        frame = heard.read.frame if isinstance(heard.read, Mutation) else None
         self._tx.add(
             MutationRow(
                 device_id=self._device.id,
@@ -162,15 +179,29 @@ class Intake:
                 id=heard.id,
                 hash=heard.hash,
                 raw=heard.raw,
-                kind=heard.kind,
-                stop_id=frame.stop_id if frame else None,
-                route_id=frame.route_id if frame else None,
-                outcome=answered.outcome.value,
-                code=answered.code,
-                receipt=msgspec.to_builtins(msgspec.structs.replace(answered, duplicate=False)),
                 received_at=moment(self._tx),
+                **_told(heard, answered),
             )
         )
+
+
+def _answer_anew(row: MutationRow, heard: Heard, answered: Receipt) -> None:
+    """The number, the bytes and the order stay; only the answer changes."""
+    for name, value in _told(heard, answered).items():
+        setattr(row, name, value)
+
+
+def _told(heard: Heard, answered: Receipt) -> dict[str, Any]:
+    """Return the columns that say what a mutation was read as, and what became of it."""
+    frame = heard.read.frame if isinstance(heard.read, Mutation) else None
+    return {
+        "kind": heard.kind,
+        "stop_id": frame.stop_id if frame else None,
+        "route_id": frame.route_id if frame else None,
+        "outcome": answered.outcome.value,
+        "code": answered.code,
+        "receipt": msgspec.to_builtins(msgspec.structs.replace(answered, duplicate=False)),
+    }
 
 
 _INBOX = {
@@ -224,10 +255,10 @@ async def _remember(tx: Tx, device: CallingDevice, batch: Sequence[Heard]) -> Me
 def _remember_elsewhere(
     memory: Memory, device: CallingDevice, row: mutations.Answered, stored: Stored
 ) -> None:
-    """An id that another device brought in: the same driver's is a repeat, others' are taken."""
+    """An id that another device brought in: the same driver's is a repeat of its first taking."""
     if row.id is None:
         return
     if row.driver_id == device.driver_id:
-        memory.by_id[row.id] = stored
+        memory.by_id.setdefault(row.id, stored)
     else:
-        memory.taken_ids.add(row.id)
+        memory.foreign_ids.add(row.id)

@@ -39,24 +39,33 @@ class Memory:
     """What was taken in of this device, as far as a batch touches it.
 
     ``beside`` holds what has no number of its own (forks, numberless ones), by content. ``by_id``
-    holds answers given to the same driver's other devices; ``taken_ids`` are ids that this mutation
-    cannot have, because another driver's or another number of this device has them.
+    holds answers given to the same driver's other devices. ``taken_ids`` are ids that other numbers
+    of this device have; ``foreign_ids`` came from other drivers, who cannot take an id away from
+    the driver whose event it names.
     """
 
     by_number: dict[int, Stored] = field(default_factory=dict)
     beside: dict[bytes, Stored] = field(default_factory=dict)
     by_id: dict[UUID, Stored] = field(default_factory=dict)
     taken_ids: set[UUID] = field(default_factory=set)
+    foreign_ids: set[UUID] = field(default_factory=set)
     closed: list[tuple[int, int]] = field(default_factory=list)
 
 
 class Numbering:
-    """Walks a device's numbers through a batch; what is taken in on the way is remembered."""
+    """Walks a device's numbers through a batch; what is taken in on the way is remembered.
 
-    def __init__(self, acked_n: int, memory: Memory, *, gapped: bool = False) -> None:
+    With ``flush`` no gap holds anything: nothing of a revoked device takes effect any more, so its
+    last words need no order, only a place to be kept.
+    """
+
+    def __init__(
+        self, acked_n: int, memory: Memory, *, gapped: bool = False, flush: bool = False
+    ) -> None:
         self.acked_n = acked_n
         self.gapped = gapped
         self._memory = memory
+        self._flush = flush
 
     @property
     def need_from(self) -> int | None:
@@ -70,7 +79,7 @@ class Numbering:
             return (Standing.REPEAT, beside) if beside else (Standing.NUMBERLESS, None)
         if heard.n <= self.acked_n:
             return self._past(heard, heard.n, beside)
-        if self.gapped or heard.n != self.acked_n + 1:
+        if not self._flush and (self.gapped or heard.n != self.acked_n + 1):
             self.gapped = True
             return Standing.GAP, None
         return self._next(heard)
@@ -89,8 +98,10 @@ class Numbering:
             return Standing.NEW, None
         if heard.id in self._memory.taken_ids:
             return Standing.ID_TAKEN, None
-        known = self._memory.by_id.get(heard.id)
-        return (Standing.KNOWN_ID, known) if known else (Standing.NEW, None)
+        if known := self._memory.by_id.get(heard.id):
+            return Standing.KNOWN_ID, known
+        foreign = heard.id in self._memory.foreign_ids
+        return (Standing.ID_TAKEN if foreign else Standing.NEW), None
 
     def take(self, heard: Heard, receipt: Receipt, *, closes_to: int | None = None) -> None:
         """Remember an answer; a number that was next is now taken."""

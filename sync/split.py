@@ -12,6 +12,7 @@ _TOKEN = re.compile(
     rb'|(?P<mark>[,:])|(?P<atom>[^ \t\r\n\[\]{},:"]+))',
     re.DOTALL,
 )
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _CLOSES = {b"[": b"]", b"{": b"}"}
 
 
@@ -35,6 +36,11 @@ def members(raw: bytes) -> dict[bytes, bytes]:
         Unbalanced: it is not one object.
     """
     return {key: piece for key, piece in _pieces(raw, b"{") if key is not None}
+
+
+def is_text(raw: bytes) -> bool:
+    """Tell whether a piece is one quoted text, whatever stands in it."""
+    return _TEXT.fullmatch(raw) is not None
 
 
 def _pieces(raw: bytes, opening: bytes) -> list[tuple[bytes | None, bytes]]:

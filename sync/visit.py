@@ -1,8 +1,11 @@
 """What a mutation does to a stop: the matrix rules, and the ruling is carried out."""
 
+from uuid import UUID
+
 from backend.dispatch.inbox import open_item
 from backend.domain.inbox import InboxKind
 from backend.domain.stop import StopState
+from backend.store import visits
 from backend.store.visits import ClosedBy
 from backend.tables.stops import Stop
 from pod import service
@@ -41,7 +44,7 @@ async def _carry_out(case: Case, stop: Stop, ruling: Ruling, closed: ClosedBy | 
         case Delivered() | Failed() as ending:
             return await closing.close(case, stop, ruling, ending)
         case Corrected() as corrected:
-            mends = closed is not None and closed.mutation_id == corrected.corrects
+            mends = await _closed_it(case, stop, corrected.corrects, closed)
             return await closing.correct(case, stop, corrected, mends=mends)
         case CodePresented() as body:
             return await door.present(case, stop, body)
@@ -49,6 +52,13 @@ async def _carry_out(case: Case, stop: Stop, ruling: Ruling, closed: ClosedBy | 
             return await _add_evidence(case, stop, ruling)
         case _:
             return await _keep(case, stop, ruling)
+
+
+async def _closed_it(case: Case, stop: Stop, named: UUID, closed: ClosedBy | None) -> bool:
+    """Whether the named event is what closed the stop, or what was mended since then."""
+    if closed is not None and closed.mutation_id == named:
+        return True
+    return await visits.has_closed(case.tx, stop.id, case.device.driver_id, named)
 
 
 async def _add_evidence(case: Case, stop: Stop, ruling: Ruling) -> Answer:

@@ -22,7 +22,7 @@ Line = Annotated[str, Meta(max_length=200, pattern=_NO_NUL)]
 Relation = Annotated[str, Meta(max_length=40, pattern=_NO_NUL)]
 Number = Annotated[int, Meta(ge=1, le=MAX_N)]
 Version = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f]{64}$")]
 Moment = Annotated[str, Meta(max_length=40, pattern=_NO_NUL)]
 Millis = Annotated[float, Meta(ge=-1e15, le=1e15)]
 Coordinate = Annotated[float, Meta(ge=-1e7, le=1e7)]
@@ -71,11 +71,14 @@ class Named(Struct, frozen=True):
     size: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
     media_type: Line = ""
 
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "sha256", self.sha256.lower())
+
 
 class Recipient(Struct, frozen=True):
     """Who took it."""
 
-    name: Line
+    name: Text
     relation: Relation | None = None
 
 
@@ -95,6 +98,10 @@ class Signature(Struct, frozen=True):
 
     strokes: Annotated[list[Stroke], Meta(max_length=1000)] | None = None
     sha256: Sha256 | None = None
+
+    def __post_init__(self) -> None:
+        if self.sha256 is not None:
+            msgspec.structs.force_setattr(self, "sha256", self.sha256.lower())
 
 
 class Nothing(Struct, frozen=True):
@@ -167,14 +174,14 @@ class Corrected(Struct, frozen=True):
     """The driver mends his own event."""
 
     corrects: UUID
-    reason: Line
+    reason: Text
     becomes: Becomes
 
 
 class Skipped(Struct, frozen=True):
     """The driver would rather come back later."""
 
-    reason: Line | None = None
+    reason: Text | None = None
 
 
 class Resequenced(Struct, frozen=True):

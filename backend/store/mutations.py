@@ -34,7 +34,7 @@ async def answered(
     hashes: Collection[bytes],
     ids: Collection[UUID],
 ) -> list[Answered]:
-    """Find what was taken in before with any of these numbers or contents, or under these ids."""
+    """Find, in the order of its arrival, what has any of these numbers, contents or ids."""
     own = (col(Mutation.device_id) == device_id) & or_(
         col(Mutation.n).in_(numbers) & col(Mutation.numbered),
         col(Mutation.hash).in_(hashes) & ~col(Mutation.numbered),
@@ -48,7 +48,7 @@ async def answered(
         col(Mutation.hash),
         col(Mutation.receipt),
     ).where(or_(own, col(Mutation.id).in_(ids) & col(Mutation.numbered)))
-    return [Answered(*row) for row in await tx.execute(query)]
+    return [Answered(*row) for row in await tx.execute(query.order_by(col(Mutation.seq)))]
 
 
 async def closed_ranges(tx: Tx, device_id: UUID) -> list[tuple[int, int]]:
@@ -74,23 +74,51 @@ async def have(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> set[UUID]:
 
 async def ripe(tx: Tx, *, limit: int) -> list[UUID]:
     """Return devices with a held mutation whose stop or route has become its driver's."""
-    mine = or_(
+    of_route = col(Mutation.kind).startswith("route.")
+    stop_is_mine = (
         select(col(StopAssignment.stop_id))
         .where(
             col(StopAssignment.stop_id) == col(Mutation.stop_id),
             col(StopAssignment.driver_id) == col(Mutation.driver_id),
         )
-        .exists(),
+        .exists()
+    )
+    route_is_mine = (
         select(col(RouteAssignment.route_id))
         .where(
             col(RouteAssignment.route_id) == col(Mutation.route_id),
             col(RouteAssignment.driver_id) == col(Mutation.driver_id),
         )
-        .exists(),
+        .exists()
     )
+    mine = or_(of_route & route_is_mine, ~of_route & stop_is_mine)
     held = (col(Mutation.outcome) == "held") & (col(Mutation.code) == "unknown_stop")
     query = select(col(Mutation.device_id)).where(held, mine).distinct().limit(limit)
     return list(await tx.scalars(query))
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """A mutation of a kind that was not known when it came."""
+
+    seq: int
+    device_id: UUID
+    raw: bytes
+
+
+async def unheard(tx: Tx, after: int, *, limit: int) -> list[Unheard]:
+    """Return mutations of unknown kinds in the order of their arrival, a page at a time."""
+    query = (
+        select(col(Mutation.seq), col(Mutation.device_id), col(Mutation.raw))
+        .where(
+            col(Mutation.outcome) == "held",
+            col(Mutation.code) == "unknown_kind",
+            col(Mutation.seq) > after,
+        )
+        .order_by(col(Mutation.seq))
+    )
+    rows = await tx.execute(query.limit(limit))
+    return [Unheard(row.seq, row.device_id, row.raw) for row in rows]
 
 
 async def held(tx: Tx, device_id: UUID) -> list[Mutation]:

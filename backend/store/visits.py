@@ -96,6 +96,22 @@ async def closers(tx: Tx, stops: Collection[Stop]) -> dict[UUID, ClosedBy]:
     }
 
 
+_ENDINGS = ("stop.delivered", "stop.failed", "stop.corrected")
+
+
+async def has_closed(tx: Tx, stop_id: UUID, driver_id: UUID, mutation_id: UUID) -> bool:
+    """Return whether this mutation of the driver once closed the stop."""
+    query = select(col(StopEvent.id)).where(
+        col(StopEvent.stop_id) == stop_id,
+        col(StopEvent.mutation_id) == mutation_id,
+        col(StopEvent.source) == ActorType.DRIVER.value,
+        col(StopEvent.actor_id) == str(driver_id),
+        col(StopEvent.kind).in_(_ENDINGS),
+        col(StopEvent.outcome).in_(("applied", "conflict")),
+    )
+    return await tx.scalar(query.limit(1)) is not None
+
+
 async def route_stops(tx: Tx, route_id: UUID) -> list[Stop]:
     """Return a route's stops in order, as this transaction has them; none are locked here."""
     query = select(Stop).where(col(Stop.route_id) == route_id)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.mutations import Fault, Mutation, hear
-from sync.words import BODIES, Kind, about
+from sync.words import BODIES, Delivered, Kind, about
 
 ID = "0199c000-0000-7000-8000-000000000001"
 
@@ -122,3 +122,30 @@ def test_no_field_of_any_kind_can_break_the_reader(kind: str, members: dict[str,
     """Whatever stands in whichever field, the answer is a mutation or a fault."""
     heard = hear(json.dumps({"id": str(uuid4()), "n": 1, "kind": kind, **members}).encode())
     assert isinstance(heard.read, Mutation | Fault)
+
+
+def test_free_text_may_be_long_wherever_it_stands() -> None:
+    """Names and reasons are free text as notes are: a thousand characters, and not one more."""
+    for length, ok in ((1000, True), (1001, False)):
+        name = {"method": "handed_over", "parcels": [], "recipient": {"name": "n" * length}}
+        becomes = {"kind": "stop.failed", "body": {}}
+        mend = {"corrects": ID, "reason": "r" * length, "becomes": becomes}
+        for kind, body in (
+            ("stop.delivered", name),
+            ("stop.corrected", mend),
+            ("stop.skipped", {"reason": "r" * length}),
+        ):
+            assert isinstance(hear(raw(kind=kind, body=body)).read, Mutation) is ok
+
+
+def test_a_hash_is_hex_in_either_case() -> None:
+    """What names a file is kept in one spelling, so that it meets its upload."""
+    digest = "AB" * 32
+    body = {"method": "handed_over", "parcels": [], "signature": {"sha256": digest}}
+    named = [{"sha256": digest, "kind": "photo"}]
+    read = hear(raw(kind="stop.delivered", body=body, evidence=named)).read
+    assert isinstance(read, Mutation)
+    assert read.frame.evidence[0].sha256 == digest.lower()
+    assert isinstance(read.body, Delivered)
+    assert read.body.signature is not None
+    assert read.body.signature.sha256 == digest.lower()

@@ -85,3 +85,20 @@ def test_what_has_no_number_takes_none() -> None:
     numbering.take(odd, answer(None))
     assert numbering.place(odd)[0] is Standing.REPEAT
     assert numbering.acked_n == 2
+
+
+def test_an_id_of_another_driver_takes_nothing_from_its_owner() -> None:
+    """The driver's own event comes first; alone, a foreign id is refused."""
+    id_ = uuid4()
+    owned = Memory(by_id={id_: Stored(b"", answer(9))}, foreign_ids={id_})
+    assert Numbering(0, owned).place(heard(1, id_=id_))[0] is Standing.KNOWN_ID
+    assert Numbering(0, Memory(foreign_ids={id_})).place(heard(1, id_=id_))[0] is Standing.ID_TAKEN
+
+
+def test_a_flush_knows_no_gap() -> None:
+    """Last words are taken in whatever is missing before them."""
+    numbering = Numbering(1, Memory(), flush=True)
+    late = heard(7)
+    assert numbering.place(late)[0] is Standing.NEW
+    numbering.take(late, answer(7))
+    assert (numbering.acked_n, numbering.need_from) == (7, None)
