@@ -7,7 +7,6 @@ penalty. Importing this module loads OR-Tools (about a second), so only the plan
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from time import monotonic, process_time
 
 from ortools.constraint_solver import pywrapcp
@@ -63,7 +62,8 @@ class _Model:
         self._limit_loads()
         self._limit_time()
         self._limit_vehicles()
-        self._keep_pinned_order()
+        if any(visit.pin is not None for visit in problem.visits):
+            self._keep_pinned_order()
 
     def improve(
         self, start: Sequence[Trip], budget: Budget, on_progress: Callable[[Progress], None]
@@ -132,24 +132,19 @@ class _Model:
         ]
 
     def _keep_pinned_order(self) -> None:
-        ranked: dict[str, list[tuple[int, int]]] = {}
-        for node, visit in enumerate(self.problem.visits, 1):
-            if visit.pin is not None and visit.pin.rank is not None:
-                ranked.setdefault(visit.pin.shift, []).append((visit.pin.rank, node))
-        for nodes in ranked.values():
-            order = [node for _, node in sorted(nodes)]
-            for before, after in pairwise(order):
-                self._precede(before, after)
+        """A counter that never falls along a route, and at a ranked visit stands at its rank.
 
-    def _precede(self, before: int, after: int) -> None:
-        """One before the other, where both are visited: a left-out one binds nobody."""
-        solver, horizon = self.routing.solver(), max(s.ends_s for s in self.problem.shifts)
-        a, b = self.index.NodeToIndex(before), self.index.NodeToIndex(after)
-        absent = 2 - self.routing.ActiveVar(a) - self.routing.ActiveVar(b)
-        gap = max(1, self.problem.visits[before - 1].service_s)
-        solver.Add(
-            self.time.CumulVar(b) + absent * (2 * horizon + gap) >= self.time.CumulVar(a) + gap
-        )
+        So the order holds between any two who are visited, whoever between them is left out.
+        """
+        pins = ((node, visit.pin) for node, visit in enumerate(self.problem.visits, 1))
+        ranks = {node: pin.rank for node, pin in pins if pin is not None and pin.rank is not None}
+        place = {rank: number for number, rank in enumerate(sorted(set(ranks.values())))}
+        flat = self.routing.RegisterUnaryTransitVector([0] * len(self.matrix))
+        self.routing.AddDimension(flat, len(place), len(place), not FROM_ZERO, "rank")
+        counter = self.routing.GetDimensionOrDie("rank")
+        for node, rank in ranks.items():
+            at = self.index.NodeToIndex(node)
+            counter.CumulVar(at).SetRange(place[rank], place[rank])
 
     def _as_routes(self, trips: Sequence[Trip]) -> list[list[int]]:
         node_of = {visit.id: node for node, visit in enumerate(self.problem.visits, 1)}

@@ -83,6 +83,19 @@ def test_a_left_out_pin_does_not_bind_the_others() -> None:
     assert plan.left_out[0].reason is Reason.PIN_IMPOSSIBLE
 
 
+def test_an_order_that_does_not_fit_is_kept_by_those_who_do() -> None:
+    """A zigzag too long for its shift drops visits from the middle; the rest stay in order."""
+    ranked = tuple(
+        replace(visit(f"v{k}", north_m=500 + 9000 * (k % 2)), pin=Pin("s", k)) for k in range(16)
+    )
+    short = shift("s", starts_s=8 * HOUR, ends_s=10 * HOUR)
+    plan = solved(problem((short, shift("t")), (*reversed(ranked), visit("free"))))
+    [route] = [route for route in plan.routes if route.shift == "s"]
+    kept = [int(v.visit[1:]) for v in route.visits if v.visit != "free"]
+    assert kept == sorted(kept)
+    assert 2 < len(kept) < 16
+
+
 @pytest.mark.parametrize("day", [problem((), ()), problem((shift("s"),), ())])
 def test_empty_days_are_planned_too(day: Problem) -> None:
     """Nobody to visit, or nobody to drive, is an answer and not a failure."""
