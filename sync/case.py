@@ -44,7 +44,8 @@ class Case:
     @property
     def body(self) -> dict[str, Any]:
         """The body as JSON, without codes and tokens: fit for the timeline."""
-        return without_secrets(wire(self.mutation.body))
+        said = without_secrets(wire(self.mutation.body))
+        return {name: _legible(value) for name, value in said.items()}
 
     @property
     def evidence(self) -> tuple[dict[str, Any], ...]:
@@ -109,3 +110,16 @@ def wire(value: msgspec.Struct) -> dict[str, Any]:
     """Return a wire value as JSON, without the members that say nothing."""
     built: dict[str, Any] = msgspec.to_builtins(value)
     return {name: item for name, item in built.items() if item is not None}
+
+
+def _legible(value: object) -> object:
+    """Replace U+0000, which a member that nobody reads may carry and no column holds."""
+    match value:
+        case str():
+            return value.replace("\0", "\ufffd")
+        case dict():
+            return {str(_legible(name)): _legible(item) for name, item in value.items()}
+        case list():
+            return [_legible(item) for item in value]
+        case _:
+            return value

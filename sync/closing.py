@@ -18,7 +18,7 @@ from pod.evidence import DoorFacts
 from sync.case import Answer, Case, wire
 from sync.door import answer_at_door, ask_if_locked
 from sync.matrix import Outcome, Ruling
-from sync.mutations import read_body
+from sync.mutations import read_body, told
 from sync.note import name_evidence, note
 from sync.words import CORRECTABLE, Corrected, Delivered, Failed, Kind
 
@@ -46,7 +46,7 @@ async def correct(case: Case, stop: Stop, corrected: Corrected, *, mends: bool) 
         kind = Kind(corrected.becomes.kind)
         ending = read_body(kind, 1, corrected.becomes.body)
     except ValueError as error:
-        return Answer(Outcome.REJECTED, "correction_invalid", str(error)[:200])
+        return Answer(Outcome.REJECTED, "correction_invalid", told(error))
     if kind not in CORRECTABLE or not isinstance(ending, Delivered | Failed):
         return Answer(Outcome.REJECTED, "correction_invalid", f"{kind} is not a way to end a visit")
     if isinstance(ending, Failed) and ending.reason not in EXCEPTION_REASONS:

@@ -85,12 +85,14 @@ class Intake:
         standing, stored = numbering.place(heard)
         match standing:
             case Standing.REPEAT if stored is not None:
-                return msgspec.structs.replace(stored.receipt, duplicate=True)
+                return msgspec.structs.replace(stored.receipt, id=heard.echo, duplicate=True)
             case Standing.GAP:
                 detail = f"send again from {numbering.need_from}"
                 return receipt(heard, Answer(Outcome.HELD, "gap", detail), None)
             case Standing.KNOWN_ID if stored is not None:
-                answered = msgspec.structs.replace(stored.receipt, n=heard.n, duplicate=True)
+                answered = msgspec.structs.replace(
+                    stored.receipt, n=heard.n, id=heard.echo, duplicate=True
+                )
                 self._keep(heard, answered, numbered=True)
             case Standing.NEW:
                 answered = await self._new(heard)
@@ -194,13 +196,15 @@ def _answer_anew(row: MutationRow, heard: Heard, answered: Receipt) -> None:
 def _told(heard: Heard, answered: Receipt) -> dict[str, Any]:
     """Return the columns that say what a mutation was read as, and what became of it."""
     frame = heard.read.frame if isinstance(heard.read, Mutation) else None
+    # The id is echoed from what was sent; one that is none may be text that no column holds.
+    kept = msgspec.structs.replace(answered, id=str(heard.id) if heard.id else None)
     return {
         "kind": heard.kind,
         "stop_id": frame.stop_id if frame else None,
         "route_id": frame.route_id if frame else None,
         "outcome": answered.outcome.value,
         "code": answered.code,
-        "receipt": msgspec.to_builtins(msgspec.structs.replace(answered, duplicate=False)),
+        "receipt": msgspec.to_builtins(msgspec.structs.replace(kept, duplicate=False)),
     }
 
 

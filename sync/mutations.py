@@ -11,7 +11,7 @@ from backend.ids import parse_id
 from sync import split
 from sync.words import BODIES, MAX_N, About, Body, Frame, Kind, about
 
-_ECHOED = 100
+_TOLD = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,16 @@ def hear(raw: bytes) -> Heard:
         hash=sha256(canonical).digest(),
         n=_number(value.get("n")),
         id=parse_id(id_) if isinstance(id_, str) else None,
-        echo=id_[:_ECHOED] if isinstance(id_, str) else None,
+        echo=id_ if isinstance(id_, str) else None,
         read=_read(value),
         signed=signed,
         sig=sig,
     )
+
+
+def told(why: object) -> str:
+    """Word a refusal so that it can be kept: what was refused may stand in it."""
+    return str(why).replace("\0", "\ufffd")[:_TOLD]
 
 
 def _as_doubles(value: object) -> object:
@@ -128,9 +133,9 @@ def _unreadable(raw: bytes, why: str) -> Heard:
         number, echo = _scalar(parts.get(b"n")), _scalar(parts.get(b"id"))
     except split.Unbalanced:
         pass
-    text = echo[:_ECHOED] if isinstance(echo, str) else None
+    text = echo if isinstance(echo, str) else None
     id_ = parse_id(text) if text else None
-    fault = Fault("malformed", why.encode("ascii", "replace").decode()[:200])
+    fault = Fault("malformed", told(why.encode("ascii", "replace").decode()))
     return Heard(raw, sha256(raw).digest(), _number(number), id_, text, fault)
 
 
@@ -163,7 +168,7 @@ def _typed(kind: Kind, version: int, value: dict[str, object]) -> Mutation | Fau
         frame = msgspec.convert(value, Frame)
         body = read_body(kind, version, value.get("body", {}))
     except (msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
-        return Fault("malformed", str(error)[:500])
+        return Fault("malformed", told(error))
     if about(kind) is About.STOP and frame.stop_id is None:
         return Fault("malformed", "stop_id is missing - at `$.stop_id`")
     if about(kind) is About.ROUTE and frame.route_id is None:

@@ -225,3 +225,28 @@ async def test_an_upgrade_judges_what_an_older_release_did_not_know(
         ("recorded", None),
         ("held", "unknown_kind"),
     ]
+
+
+async def test_what_no_column_holds_fails_nothing_else(ground: Ground) -> None:
+    """U+0000 wherever nobody looks: the neighbour applies, the id is echoed, a repeat is one."""
+    phone = await ground.phone()
+    wrong = phone.says("stop.delivered", DELIVERED)
+    becomes = {"kind": "stop.failed", "body": {"reason": "not_home", "mood": "\0", "\0": 1}}
+    sent = (
+        phone.says("stop.noted", {"text": "x"}, id="a\0b"),
+        phone.says("stop.noted", {"text": "x"}, id="z" * 5000),
+        phone.says("stop.delivered", {"method": "\0", "parcels": []}),
+        phone.says("stop.noted", {"text": "x", "\0": "\0"}, **{"\0": "\0"}),
+        wrong | {"n": 5},
+        phone.says(
+            "stop.corrected",
+            {"corrects": wrong["id"], "reason": "slip", "becomes": becomes},
+            n=6,
+        ),
+    )
+    numbered = [{**mutation, "n": n} for n, mutation in enumerate(sent, 1)]
+    reply = await phone.sync(*numbered)
+    assert outcomes(reply) == [("quarantined", "malformed")] * 3 + [("applied", None)] * 3
+    assert [receipt["id"] for receipt in reply["receipts"]] == [each["id"] for each in sent]
+    again = await phone.sync(*numbered)
+    assert again["receipts"] == [{**receipt, "duplicate": True} for receipt in reply["receipts"]]
