@@ -12,8 +12,8 @@ from typing import cast
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from backend.clock import Clock, SystemClock
+from backend.ids import current_request
 from backend.store import feed
-from backend.wire.request_id import CURRENT
 
 Tx = AsyncSession
 
@@ -52,7 +52,7 @@ class Database:
     async def begin(self) -> AsyncIterator[Tx]:
         """Open a transaction: scope counters last, then commit; roll back on any exception."""
         async with AsyncSession(self._engine, expire_on_commit=False) as tx:
-            tx.info["now"], tx.info["request"] = self._clock.now(), CURRENT.get()
+            tx.info["now"], tx.info["request"] = self._clock.now(), current_request.get()
             yield tx
             await tx.flush()
             await feed.publish(tx)

@@ -1,26 +1,22 @@
 """One id for each request, so that a person's complaint and a log line find each other."""
 
-from contextvars import ContextVar
 from typing import Any
 
 from litestar import Request
 from litestar.datastructures import State
 from litestar.types import Message, Scope
 
-from backend.ids import new_id, parse_id
+from backend.ids import current_request, new_id, parse_id
 
 # The framework leaves user and auth to the application; the plumbing looks at neither.
 AnyRequest = Request[Any, Any, State]
 
 _KEY = "request_id"
 
-# The request that the present task serves; entries of the log name it.
-CURRENT: ContextVar[str | None] = ContextVar("request", default=None)
-
 
 async def remember(request: AnyRequest) -> None:
     """Let everything below the handler know which request it serves (a ``before_request`` hook)."""
-    CURRENT.set(request_id(request.scope))
+    current_request.set(request_id(request.scope))
 
 
 def request_id(scope: Scope) -> str:
