@@ -336,4 +336,5 @@ async def test_a_failed_visit_says_why(customer: Customer) -> None:
     await customer.ends("premium", "failed", reason="not_home")
     shown = await customer.asks()
     assert (shown["state"], shown["reason"], shown["code"]) == ("failed", "not_home", None)
+    assert shown["delivered_at"] is None
     assert "Nobody at home" in await customer.looks()

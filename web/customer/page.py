@@ -14,6 +14,7 @@ from litestar.params import FromPath, FromQuery
 from backend.clock import rfc3339
 from backend.dispatch import wishes
 from backend.domain.policy import CustomerAction, Policy
+from backend.domain.stop import StopState
 from backend.errors import NotFound, StateConflict, TooManyTries
 from backend.ids import new_id
 from backend.keys import Keys, tracking_hash
@@ -199,6 +200,7 @@ async def _show(tx: Tx, keys: Keys, found: Found) -> TrackingOut:
         away = await tracking.stops_before(tx, visit)
     ended = visit if view.proof is not None else None
     evidence = await tracking.proof_kinds(tx, ended.stop_id) if ended else []
+    delivered = ended.closed_at if ended and ended.state == StopState.DELIVERED else None
     return TrackingOut(
         state=view.state,
         segment=view.segment,
@@ -208,7 +210,7 @@ async def _show(tx: Tx, keys: Keys, found: Found) -> TrackingOut:
         door=door,
         proof=view.proof,
         actions=[action.value for action in view.actions],
-        delivered_at=rfc3339(ended.closed_at) if ended and ended.closed_at else None,
+        delivered_at=rfc3339(delivered) if delivered else None,
         method=ended.method if ended else None,
         reason=ended.reason if ended else None,
         evidence=evidence,
