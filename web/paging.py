@@ -49,12 +49,12 @@ def cursor_of(*parts: str) -> str:
 
 
 def read_cursor(after: str | None, parts: int) -> tuple[str, ...] | None:
-    """Read a cursor back into the ``parts`` texts of its key; None where there is none.
+    """Read a cursor back into the ``parts`` texts of its key; None where none is given.
 
     Raises:
         CursorInvalid: it is not one of ours.
     """
-    if after is None:
+    if not after:
         return None
     try:
         raw = urlsafe_b64decode(after.encode("ascii") + b"=" * (-len(after) % 4))

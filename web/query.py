@@ -12,12 +12,12 @@ Word = TypeVar("Word", bound=StrEnum)
 
 
 def read_date(text: str | None, name: str = "date") -> dt.date | None:
-    """Read a day as YYYY-MM-DD; None where none is given.
+    """Read a day as YYYY-MM-DD; None where none is given, or it is empty.
 
     Raises:
         InputInvalid: it is no day.
     """
-    if text is None:
+    if not text:
         return None
     try:
         if re.fullmatch(r"20\d\d-\d\d-\d\d", text, re.ASCII):
@@ -40,12 +40,12 @@ def flag(name: str, text: str | None) -> bool:
 
 
 def word_of(name: str, text: str | None, words: type[Word]) -> Word | None:
-    """Read one word of a vocabulary; None where none is given.
+    """Read one word of a vocabulary; None where none is given, or it is empty.
 
     Raises:
         InputInvalid: it is none of them.
     """
-    if text is None:
+    if not text:
         return None
     try:
         return words(text)

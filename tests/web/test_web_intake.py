@@ -227,7 +227,7 @@ async def test_a_fleet_is_built_and_listed(db: Database, client: AsyncTestClient
         assert len(items) == 1
         assert items[0].get("code", code) in (code, "V1")
     for path in ("vehicles", "drivers", "shifts"):
-        for asked, found in ((code, 1), (await depot(db), 0)):
+        for asked, found in ((code, 1), (await depot(db), 0), ("", 1)):
             url = f"/console/v1/{path}?depot={asked}"
             assert len((await client.get(url, headers=supervisor)).json()["items"]) == found
 

@@ -92,11 +92,11 @@ class AuditController(Controller):
             entity_id,
             actor_type,
             actor_id,
-            None if start is None else _moment(start, "/from"),
-            None if end is None else _moment(end, "/to"),
+            None if not start else _moment(start, "/from"),
+            None if not end else _moment(end, "/to"),
             _after(after),
         )
-        if after is None:
+        if not after:
             await seal(db, signer_of(keys))
         async with db.snapshot() as tx:
             found = await log.entries(tx, asked, PAGE + 1)

@@ -55,7 +55,9 @@ class ConsignmentController(Controller):
         state = word_of("state", in_state, ConsignmentState)
         if "\0" in f"{reference}{depot}":
             return Page([])
-        sought = store.Sought(person.scope, reference, state, read_date(date), depot)
+        sought = store.Sought(
+            person.scope, reference or None, state, read_date(date), depot or None
+        )
         async with db.snapshot() as tx:
             rows = await store.listed(tx, sought, read_id_cursor(after), PAGE + 1)
             shown, cursor = page(rows, lambda row: (str(row.id),))

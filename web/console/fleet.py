@@ -310,7 +310,7 @@ def _narrowed(
     person: SignedIn, codes: Mapping[UUID, str], depot: str | None
 ) -> frozenset[UUID] | None:
     """The depots to list of: all in scope, or the one that is named."""
-    if depot is None:
+    if not depot:
         return person.scope
     return frozenset(i for i, code in codes.items() if code == depot and person.sees(i))
 

@@ -104,7 +104,7 @@ class RouteController(Controller):
             return Page([])
         async with db.snapshot() as tx:
             rows = await store.listed(
-                tx, person.scope, depot, read_date(date), read_id_cursor(after), PAGE + 1
+                tx, person.scope, depot or None, read_date(date), read_id_cursor(after), PAGE + 1
             )
             shown, cursor = page(rows, lambda row: (str(row.id),))
             return Page(await _items(tx, shown), cursor)
