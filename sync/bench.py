@@ -33,6 +33,7 @@ class _Held:
     routes: dict[UUID, Route] = field(default_factory=dict)
     office: dict[UUID, int] = field(default_factory=dict)
     closers: dict[UUID, ClosedBy] = field(default_factory=dict)
+    left: set[UUID] = field(default_factory=set)
 
 
 class Bench:
@@ -54,6 +55,8 @@ class Bench:
         self._held.routes |= await visits.lock_routes(self._tx, driver, route_ids)
         self._held.office |= await visits.office_versions(self._tx, stops.keys())
         self._held.closers |= await visits.closers(self._tx, stops.values())
+        withdrawn = [stop.id for stop in stops.values() if stop.manifest_driver_id is None]
+        self._held.left |= await visits.left_with(self._tx, driver, withdrawn)
 
     def knows(self, stop_id: UUID | None) -> bool:
         """Whether this stop is, or once was, the driver's."""
@@ -98,10 +101,16 @@ class Bench:
     def _known(self, stop: Stop, closed: ClosedBy | None) -> Known:
         return Known(
             state=StopState(stop.state),
-            is_mine=stop.manifest_driver_id == self._device.driver_id,
+            is_mine=self._is_mine(stop),
             office_version=self._held.office.get(stop.id, 0),
             closer=self._closer(closed),
         )
+
+    def _is_mine(self, stop: Stop) -> bool:
+        """A day that was closed took the stop off the manifest, not from its driver."""
+        if stop.manifest_driver_id is None:
+            return stop.id in self._held.left
+        return stop.manifest_driver_id == self._device.driver_id
 
     def _closer(self, closed: ClosedBy | None) -> Closer:
         if closed is None or closed.source != ActorType.DRIVER:

@@ -95,12 +95,14 @@ async def _move(
     findings = tuple(service.findings_to_wire(verdict.findings))
     event_id = new_id()
     due = service.evidence_due(policy, verdict, moment(case.tx))
+    # What the end of the day took off the manifest stays off it: the phone knows its receipt.
+    holder = case.device.driver_id if stop.manifest_driver_id else None
     change = {
         **_ended(ending, case.when.happened),
         "proof": verdict.state.value,
         "closed_by": event_id,
         "evidence_due_at": due,
-        "manifest_driver_id": case.device.driver_id,
+        "manifest_driver_id": holder,
     }
     event = Event(
         case.mutation.kind.value,
@@ -112,10 +114,10 @@ async def _move(
         evidence=tuple(item["sha256"] for item in case.evidence),
         witness=case.witness(outcome, id=event_id, findings=findings),
     )
-    moved = stop.manifest_driver_id != case.device.driver_id
+    moved = stop.manifest_driver_id != holder
     await record(case.tx, case.actor, event)
     entry = stop.entry
-    if moved:  # the route it was taken from, or comes back to, lists other stops now
+    if moved:  # the route it was taken from lists one stop less now
         listed = Event("route.changed", Route, stop.route_id, cause=case.cause)
         await record(case.tx, case.actor, listed)
     await follow_stop(case.tx, case.actor, stop, cause=case.cause, amends=amends)

@@ -55,6 +55,6 @@ async def _judge_devices(db: Database, keys: Keys, ids: Iterable[UUID]) -> int:
 
 async def _judge_device(tx: Tx, keys: Keys, device: CallingDevice) -> int:
     rows = await mutations.held(tx, device.id)
-    return await Intake(tx, keys, device, DeviceTime()).again(
+    return await Intake(tx, keys, device, DeviceTime(), carefully=True).again(
         [(row, hear(row.raw)) for row in rows]
     )

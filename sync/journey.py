@@ -18,7 +18,8 @@ async def judge(case: Case, route: Route) -> Answer:
     """Rule on a mutation about a route whose row is held."""
     if isinstance(case.mutation.body, Resequenced):
         return await _resequence(case, route, case.mutation.body.stop_ids)
-    mine = route.manifest_driver_id == case.device.driver_id
+    # A day that was closed took the route off the manifest, not from its driver.
+    mine = (route.manifest_driver_id or route.driver_id) == case.device.driver_id
     change = _progress(case, RouteState(route.state)) if mine else {}
     outcome = Outcome.APPLIED if change else Outcome.RECORDED
     if change.get("state") == RouteState.STARTED:

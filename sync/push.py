@@ -58,16 +58,20 @@ async def _patiently(
     *,
     gapped: bool,
 ) -> Pushed:
-    """Take a chunk in; a deadlock or a lost serialisation is nobody's fault and tried again."""
+    """Take a chunk in; a deadlock or a lost serialisation is nobody's fault and tried again.
+
+    Any other fault lies in one of the mutations: from then on each is judged in a savepoint.
+    """
+    carefully = False
     for attempt in range(_TRIES):
         try:
             async with db.begin() as tx:
-                receipts, numbering = await Intake(tx, keys, device, sent).take(
-                    chunk, gapped=gapped
-                )
+                intake = Intake(tx, keys, device, sent, carefully=carefully)
+                receipts, numbering = await intake.take(chunk, gapped=gapped)
             return Pushed(receipts, numbering.need_from)
         except Exception as error:
-            if not will_pass(error) or attempt == _TRIES - 1:
+            if attempt == _TRIES - 1 or (carefully and not will_pass(error)):
                 raise
+            carefully = carefully or not will_pass(error)
         await anyio.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 - jitter, no secret
     raise Unavailable

@@ -106,10 +106,12 @@ async def shifts(tx: AsyncSession, ids: Collection[UUID]) -> dict[UUID, Shift]:
 async def assign(
     tx: AsyncSession, driver_id: UUID, stops: Collection[UUID], at: dt.datetime
 ) -> None:
-    """Write down that a driver holds these stops, once."""
+    """Write down that a driver holds these stops, for the first time or again."""
     if stops:
         rows = [{"stop_id": stop, "driver_id": driver_id, "since": at} for stop in stops]
-        await tx.execute(insert(StopAssignment).values(rows).on_conflict_do_nothing())
+        again = insert(StopAssignment).values(rows)
+        key = ["stop_id", "driver_id"]
+        await tx.execute(again.on_conflict_do_update(index_elements=key, set_={"until": None}))
 
 
 async def assign_route(tx: AsyncSession, driver_id: UUID, route_id: UUID) -> None:

@@ -38,6 +38,18 @@ async def lock_stops(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> dict[UUI
     return {stop.id: stop for stop in await tx.scalars(query)}
 
 
+async def left_with(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> set[UUID]:
+    """Return those of the stops that nobody was given after this driver."""
+    if not ids:
+        return set()
+    query = select(col(StopAssignment.stop_id)).where(
+        col(StopAssignment.stop_id).in_(ids),
+        col(StopAssignment.driver_id) == driver_id,
+        col(StopAssignment.until).is_(None),
+    )
+    return set(await tx.scalars(query))
+
+
 async def lock_routes(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> dict[UUID, Route]:
     """Hold, in id order, those of the routes that ever were this driver's; read them afresh."""
     if not ids:

@@ -4,15 +4,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlmodel import col
 
 from backend.audit.record import Event, record
+from backend.dispatch.release import close_day
 from backend.domain.people import SYSTEM
 from backend.identity import access
 from backend.keys import Keys, load_keys
@@ -20,7 +21,10 @@ from backend.settings import Settings
 from backend.store.database import Database, moment
 from backend.store.devices import open_journal
 from backend.store.dispatch import assign
+from backend.store.routes import hand_over
+from backend.store.visits import left_with
 from backend.tables.devices import Device
+from backend.tables.inbox import InboxItem
 from backend.tables.mutations import Mutation
 from backend.tables.stops import Stop
 from sync.held import judge_held, judge_learnt
@@ -250,3 +254,36 @@ async def test_what_no_column_holds_fails_nothing_else(ground: Ground) -> None:
     assert [receipt["id"] for receipt in reply["receipts"]] == [each["id"] for each in sent]
     again = await phone.sync(*numbered)
     assert again["receipts"] == [{**receipt, "duplicate": True} for receipt in reply["receipts"]]
+
+
+async def test_a_day_that_was_closed_contradicts_no_driver(
+    ground: Ground, db: Database, clock: FakeClock
+) -> None:
+    """A phone that was silent overnight delivers as planned; nothing returns to its manifest."""
+    phone = await ground.phone()
+    await phone.sync()
+    clock.advance(days=2)
+    async with db.begin() as tx:
+        await close_day(tx)
+    phone.token = access.issue(ground.keys, phone.round.device, clock.now()).token
+    route: Json = {"stop_id": None, "route_id": str(phone.round.route)}
+    ended = phone.says("stop.delivered", DELIVERED)
+    reply = await phone.sync(ended, phone.says("route.started", **route), pull=True)
+    assert outcomes(reply) == [("applied", None)] * 2
+    assert reply["receipts"][0]["stop"]["state"] == "delivered"
+    assert {put["type"] for put in reply["puts"]} == {"reasons", "settings"}
+    async with db.snapshot() as tx:
+        asked = select(col(InboxItem.id)).where(col(InboxItem.mutation_id) == UUID(ended["id"]))
+        assert (await tx.scalars(asked)).all() == []
+
+
+async def test_a_stop_that_comes_back_is_held_again(ground: Ground, db: Database) -> None:
+    """Who holds a stop is who was given it last, however often it went to and fro."""
+    first, second = await ground.phone(), await ground.phone()
+    stop = first.round.stops["economy"]
+    async with db.begin() as tx:
+        for holder in (second, first):
+            await hand_over(tx, stop, holder.round.driver)
+            await assign(tx, holder.round.driver, [stop], moment(tx))
+        assert await left_with(tx, first.round.driver, [stop]) == {stop}
+        assert await left_with(tx, second.round.driver, [stop]) == set()
