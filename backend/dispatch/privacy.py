@@ -1,8 +1,8 @@
 """Erasure on request, and the holds that forbid it. The log stays whole: it never held the values.
 
 What is erased: the openings of every entry about the consignment and its visits, the personal
-columns of those rows, what the timeline says about people, what devices sent about the visits, and
-the evidence files.
+columns of those rows with their fingerprint, what the timeline says about people, what was in the
+parcels, what devices sent about the visits, and the evidence files.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from backend.store import privacy as store
 from backend.store.database import Tx, moment
 from backend.tables.audit import PrivacyHold
 from backend.tables.base import Audited
+from backend.tables.consignments import Consignment
 from backend.tables.evidence import Evidence
 from backend.tables.stops import Stop
 
@@ -55,7 +56,7 @@ async def erase(tx: Tx, actor: Actor, consignment_id: UUID, basis: str) -> Erase
         raise ConsignmentHeld
     stop_ids = [stop.id for stop in stops]
     overrides = await store.lock_overrides(tx, stop_ids)
-    questions = await store.lock_inbox_items(tx, stop_ids)
+    questions = await store.lock_inbox_items(tx, consignment_id, stop_ids)
     evidence = await store.lock_evidence(tx, stop_ids)
     rows: list[Audited] = [consignment, *stops, *overrides, *questions]
     openings = await _erase_openings(tx, rows)
@@ -63,6 +64,7 @@ async def erase(tx: Tx, actor: Actor, consignment_id: UUID, basis: str) -> Erase
     for row in rows:
         await _clear(tx, actor, row, cause)
     await store.clear_timeline(tx, stop_ids)
+    await store.forget_contents(tx, consignment_id)
     await store.empty_mutations(tx, stop_ids)
     marked = await _mark(tx, actor, evidence, cause)
     await tx.flush()
@@ -82,6 +84,9 @@ async def _clear(tx: Tx, actor: Actor, row: Audited, cause: str) -> None:
         for name in sorted(row.__personal__)
         if getattr(row, name) != (empty := _empty(row, name))
     }
+    if isinstance(row, Consignment) and row.content_hash:
+        # Whoever knows the goods could try out numbers against the fingerprint.
+        change |= {"content_hash": b"", "phone_takes_sms": False}
     if change or (isinstance(row, Stop) and row.manifest_driver_id is not None):
         await record(tx, actor, Event(ERASED, type(row), row.id, change, cause=cause))
 

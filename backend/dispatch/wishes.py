@@ -63,7 +63,7 @@ async def _ask(tx: Tx, asking: Asking, kind: InboxKind, what: str, note: str | N
     await open_item(
         tx,
         kind=kind,
-        subject=f"{kind}:{asking.wish}",
+        subject=f"{kind}:{asking.consignment_id}:{asking.wish}",
         detail=f"{what}: {note}" if note else what,
         depot_id=asking.depot_id,
         stop_id=asking.stop_id,

@@ -3,13 +3,27 @@
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import ARRAY, String, and_, bindparam, exists, func, or_, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    String,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    null,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from backend.tables.audit import PrivacyHold
-from backend.tables.consignments import Consignment
+from backend.tables.consignments import Consignment, Parcel
 from backend.tables.evidence import Evidence, EvidenceRef
 from backend.tables.inbox import InboxItem
 from backend.tables.mutations import Mutation
@@ -17,6 +31,8 @@ from backend.tables.stops import Override, Stop, StopEvent
 
 # What a driver's event may say about a person; the rest of its body is about the visit.
 PERSONAL_WORDS = ("recipient", "note", "text", "signature", "code", "door_token", "becomes")
+# Here a reason is the driver's own words, not one of a list.
+IN_OWN_WORDS = ("stop.skipped", "stop.corrected")
 
 
 async def countries(tx: AsyncSession) -> Sequence[str]:
@@ -80,9 +96,19 @@ async def lock_overrides(tx: AsyncSession, stops: Collection[UUID]) -> Sequence[
     return (await tx.scalars(query.with_for_update())).all()
 
 
-async def lock_inbox_items(tx: AsyncSession, stops: Collection[UUID]) -> Sequence[InboxItem]:
-    """Hold the inbox items about stops, by id."""
-    query = select(InboxItem).where(col(InboxItem.stop_id).in_(stops)).order_by(col(InboxItem.id))
+async def lock_inbox_items(
+    tx: AsyncSession, consignment_id: UUID, stops: Collection[UUID]
+) -> Sequence[InboxItem]:
+    """Hold the inbox items about a consignment and its stops, by id.
+
+    A customer may ask for something before there is a stop: then only the subject names the goods.
+    """
+    about = col(InboxItem.subject).contains(f":{consignment_id}", autoescape=True)
+    query = (
+        select(InboxItem)
+        .where(or_(col(InboxItem.stop_id).in_(stops), about))
+        .order_by(col(InboxItem.id))
+    )
     return (await tx.scalars(query.with_for_update())).all()
 
 
@@ -123,11 +149,17 @@ async def only_erased(tx: AsyncSession, hashes: Collection[str]) -> set[str]:
 
 
 async def empty_mutations(tx: AsyncSession, stops: Collection[UUID]) -> None:
-    """Empty what devices sent about stops; their hashes and answers stay. What is held waits."""
+    """Empty what devices sent about stops; their hashes and answers stay. What is held waits.
+
+    What could not be read has no stop of its own, but its bytes may name one.
+    """
     await tx.execute(text("SET LOCAL doorstep.erasing = 'on'"))
+    bytes_as_text = func.lower(func.encode(col(Mutation.raw), "escape"))
+    named = [bytes_as_text.contains(str(stop)) for stop in stops]
+    unread = and_(col(Mutation.kind).is_(None), or_(false(), *named))
     await tx.execute(
         update(Mutation)
-        .where(col(Mutation.stop_id).in_(stops), col(Mutation.outcome) != "held")
+        .where(or_(col(Mutation.stop_id).in_(stops), unread), col(Mutation.outcome) != "held")
         .values(raw=b"")
         .execution_options(synchronize_session=False)
     )
@@ -135,10 +167,22 @@ async def empty_mutations(tx: AsyncSession, stops: Collection[UUID]) -> None:
 
 async def clear_timeline(tx: AsyncSession, stops: Collection[UUID]) -> None:
     """Take what is about a person out of the stops' timelines: words, signatures and positions."""
-    words = bindparam("words", list(PERSONAL_WORDS), ARRAY(String))
+    for kinds, names in ((None, PERSONAL_WORDS), (IN_OWN_WORDS, ("reason",))):
+        words = bindparam("words", list(names), ARRAY(String))
+        of_kind = true() if kinds is None else col(StopEvent.kind).in_(kinds)
+        await tx.execute(
+            update(StopEvent)
+            .where(col(StopEvent.stop_id).in_(stops), of_kind)
+            .values(body=col(StopEvent.body).op("-")(words), fix=null())
+            .execution_options(synchronize_session=False)
+        )
+
+
+async def forget_contents(tx: AsyncSession, consignment_id: UUID) -> None:
+    """Forget what was in the parcels; the log never held it."""
     await tx.execute(
-        update(StopEvent)
-        .where(col(StopEvent.stop_id).in_(stops))
-        .values(body=col(StopEvent.body).op("-")(words), fix=None)
+        update(Parcel)
+        .where(col(Parcel.consignment_id) == consignment_id)
+        .values(description=None)
         .execution_options(synchronize_session=False)
     )

@@ -12,12 +12,15 @@ from backend.tables.base import Audited, UtcTime, audited
 
 @audited
 class InboxItem(Audited, table=True):
-    """One question for a supervisor. ``subject`` makes it exactly one per cause."""
+    """One question for a supervisor. ``subject`` makes it exactly one per cause.
+
+    ``detail`` may hold words of a customer, or what a phone sent: the log only commits to it.
+    """
 
     __tablename__ = "inbox_item"
     __table_args__ = (Index("ix_inbox_item_open", "state", "id"),)
     __entity__ = "inbox_item"
-    __personal__ = frozenset({"note"})
+    __personal__ = frozenset({"detail", "note"})
 
     kind: str
     subject: str = Field(unique=True)
