@@ -104,8 +104,8 @@ async def _row(tx: AsyncSession, event: Event) -> tuple[Audited, dict[str, objec
         return event.row(**values), {}
     key = inspect_row(event.row).identity_key_from_primary_key((event.id,))
     row = cast("Audited | None", tx.sync_session.identity_map.get(key))
-    if row is None:
-        row = await tx.get(event.row, event.id, with_for_update=True)
+    if row is None or inspect_row(row).expired_attributes:  # a savepoint was undone meanwhile
+        row = await tx.get(event.row, event.id, with_for_update=True, populate_existing=True)
     if row is None:
         raise LookupError(f"there is no {event.row.__entity__} {event.id}")
     names = {*event.change, *_FOLLOWED} & set(event.row.model_fields)

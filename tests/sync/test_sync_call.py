@@ -12,7 +12,7 @@ import pytest
 from httpx import Response
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlmodel import col
 
 from backend.audit.record import Event, record
@@ -428,3 +428,38 @@ async def test_a_held_mutation_is_judged_again_when_its_stop_arrives(
     (again,) = (await handset.sync(early))["receipts"]
     assert (again["outcome"], again["duplicate"]) == ("applied", True)
     assert again["stop"]["state"] == "arrived"
+
+
+FAULT = """
+CREATE FUNCTION choke() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.body->>'text' = 'choke' THEN RAISE EXCEPTION 'a fault of our own'; END IF;
+  RETURN NEW;
+END $$
+"""
+
+
+async def test_what_we_cannot_process_is_quarantined_and_harms_no_neighbour(
+    handset: Handset, db: Database
+) -> None:
+    """A fault of ours, met in one mutation, costs that one its effect and nobody else theirs."""
+    async with db.begin() as tx:
+        await tx.execute(text(FAULT))
+        await tx.execute(
+            text(
+                "CREATE TRIGGER choke BEFORE INSERT ON stop_event "
+                "FOR EACH ROW EXECUTE FUNCTION choke()"
+            )
+        )
+    texts = ["one", "choke", "three", "choke", "five"]
+    sent = [handset.mutation("stop.noted", {"text": said}) for said in texts]
+    sent.append(handset.mutation("stop.delivered", delivered()))
+    reply = await handset.sync(*sent)
+    outcomes = [(r["outcome"], r["code"]) for r in reply["receipts"]]
+    fine, choked = ("applied", None), ("quarantined", "not_processed")
+    assert outcomes == [fine, choked, fine, choked, fine, fine]
+    assert reply["acked_n"] == 6
+    assert all(receipt["entry"] for receipt in reply["receipts"])
+    async with db.begin() as tx:
+        await tx.execute(text("DROP TRIGGER choke ON stop_event"))
+        await tx.execute(text("DROP FUNCTION choke"))
