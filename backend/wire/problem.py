@@ -76,10 +76,15 @@ def exception_handlers() -> ExceptionHandlersMap:
 
 def render(request: AnyRequest, error: Exception) -> Response[bytes]:
     """Answer a fault with its problem document."""
+    return problem_response(noted(request, error), request_id(request.scope))
+
+
+def noted(request: AnyRequest, error: Exception) -> DoorstepError:
+    """Find the refusal that a fault amounts to; a fault of ours leaves a line in the log."""
     known = translate(error)
     if known.status >= 500:
         _note(request, known, error)
-    return problem_response(known, request_id(request.scope))
+    return known
 
 
 def problem_response(error: DoorstepError, request: str) -> Response[bytes]:
@@ -97,8 +102,13 @@ def problem_response(error: DoorstepError, request: str) -> Response[bytes]:
         msgspec.json.encode(body),
         status_code=error.status,
         media_type=MEDIA_TYPE,
-        headers={**error.headers, "Cache-Control": "no-store"},
+        headers={**_challenge(error.status), **error.headers, "Cache-Control": "no-store"},
     )
+
+
+def _challenge(status: int) -> dict[str, str]:
+    """A refusal for want of a token says what kind is asked for (RFC 9110 §11.6.1)."""
+    return {"WWW-Authenticate": "Bearer"} if status == 401 else {}
 
 
 def translate(error: BaseException) -> DoorstepError:
@@ -123,8 +133,10 @@ def translate(error: BaseException) -> DoorstepError:
 
 
 def _is_hostile_text(error: BaseException) -> bool:
-    # A multipart part may name a charset that Python does not have: a bare LookupError.
-    return isinstance(error, UnicodeError) or type(error) is LookupError
+    # A multipart part may name a charset that Python does not have: a bare LookupError. Any other
+    # one is a fault of ours.
+    unknown_charset = type(error) is LookupError and str(error).startswith("unknown encoding")
+    return isinstance(error, UnicodeError) or unknown_charset
 
 
 def _is_hostile_json(error: BaseException) -> bool:

@@ -199,3 +199,4 @@ async def test_nobody_calls_without_a_token(client: AsyncTestClient[Litestar], p
     method = "POST" if path.endswith("positions") else "GET"
     answer = await client.request(method, path)
     assert (answer.status_code, answer.json()["code"]) == (401, "token_invalid")
+    assert answer.headers["www-authenticate"] == "Bearer"
