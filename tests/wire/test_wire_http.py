@@ -209,8 +209,8 @@ async def test_a_body_at_the_limit_passes(client: AsyncTestClient[Litestar]) -> 
     ("coding", "body", "status", "code"),
     [
         ("gzip", b"not gzip", 400, "body_corrupt"),
-        ("gzip", gzip.compress(b"x" * 99)[:-9], 400, "body_corrupt"),
-        ("gzip", gzip.compress(b"x") + b"tail", 400, "body_corrupt"),
+        ("gzip", gzip.compress(b"x" * 99, mtime=0)[:-9], 400, "body_corrupt"),
+        ("gzip", gzip.compress(b"x", mtime=0) + b"tail", 400, "body_corrupt"),
         ("zstd", b"not zstd", 400, "body_corrupt"),
         ("zstd", zstandard.compress(b"xyz" * 99)[:-2], 400, "body_corrupt"),
         ("br", b"x", 415, "encoding_unsupported"),
