@@ -42,6 +42,8 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=10,
             pool_pre_ping=False,
+            # An error's text reaches the log, and parameters hold names, codes and raw mutations.
+            hide_parameters=True,
             connect_args={"server_settings": options, "timeout": 5, "command_timeout": 60},
         )
         self._snapshots = self._engine.execution_options(

@@ -1,17 +1,19 @@
 """The console's pages as a browser without scripts sees them."""
 
+import logging
 import re
 from html import unescape
 
 import pytest
 from litestar import Litestar
-from litestar.testing import AsyncTestClient
+from litestar.testing import AsyncTestClient, RequestFactory
 
 from backend.domain.people import Role
 from backend.store.database import Database
 from backend.tables.stops import Stop
 from tests.fixtures.people import PASSWORD, Somebody, a_person
 from tests.fixtures.visits import Round, a_round
+from web.console.way_in import page_fault
 
 pytestmark = pytest.mark.anyio
 
@@ -209,3 +211,20 @@ async def test_assets_are_the_ones_we_have(client: Client) -> None:
     assert again.status_code == 304
     for name in ("../__init__.py", "..%2fpages.py", "pages.py"):
         assert (await client.get(f"/console/assets/{name}")).status_code == 404
+
+
+def test_a_fault_of_ours_is_logged_and_told_as_a_page(caplog: pytest.LogCaptureFixture) -> None:
+    """A page that failed tells its request id, and the same id stands in the log with the cause."""
+    request = RequestFactory().get("/console/inbox")  # its app sets logging up anew
+    logger = logging.getLogger("doorstep.http")
+    logger.addHandler(caplog.handler)
+    try:
+        answer = page_fault(request, ZeroDivisionError("by us"))
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert answer.status_code == 500
+    [line] = [record for record in caplog.records if record.name == "doorstep.http"]
+    assert line.args is not None
+    assert str(line.args[0]) in answer.content.decode()  # type: ignore[index]
+    assert line.exc_info is not None
+    assert isinstance(line.exc_info[1], ZeroDivisionError)

@@ -83,6 +83,7 @@ async def nudges() -> ServerSentEvent:
 
 FAULTS: dict[str, Exception] = {
     "bug": ZeroDivisionError("secret"),
+    "lookup": LookupError("there is no secret"),
     "deep": RecursionError(),
     "refused": ConnectionRefusedError(),
     "pool": sql.TimeoutError(),
@@ -249,6 +250,7 @@ async def test_hostile_multipart_is_refused(client: AsyncTestClient[Litestar], p
     ("name", "status", "code"),
     [
         ("bug", 500, "internal"),
+        ("lookup", 500, "internal"),
         ("deep", 400, "malformed"),
         ("refused", 503, "unavailable"),
         ("pool", 503, "unavailable"),

@@ -17,7 +17,7 @@ from backend.identity.people import SignedIn
 from backend.settings import Settings
 from backend.store import inbox as inbox_store
 from backend.store.database import Database, Tx
-from backend.wire.problem import translate
+from backend.wire.problem import noted
 from backend.wire.request_id import AnyRequest, request_id
 from web.console.forms import read_fields, read_form
 from web.console.paper import Html, Reader, go, paint
@@ -99,7 +99,7 @@ class FrontDoorController(Controller):
 
 def page_fault(request: AnyRequest, error: Exception) -> Html:
     """Answer a fault with a page; to a stranger, with the way in and back."""
-    known = translate(error)
+    known = noted(request, error)
     if isinstance(known, NotSignedIn):
         onward = str(request.url.path) if request.method == "GET" else ""
         return way_in(ours(onward), status=known.status)
