@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -41,7 +42,6 @@ def demo(then_exit: bool, host: str, port: int, data: Path | None, as_json: bool
     with installation(settings_for(home), tell) as settings:
         failure: list[DayWentWrong] = []
         asyncio.run(until_signal(_demo(settings, host, port, tell, failure, then_exit=then_exit)))
-    tell.done()
     if failure:
         raise failure[0]
 
@@ -85,7 +85,8 @@ async def run_day(
     day = Day(url, settings, folder, tell)
     outcome = await live(day)
     seconds = time.monotonic() - started
-    facts = {**outcome.facts(), "seconds": round(seconds, 1), "url": url}
+    where = {"url": url, "data": str(settings.data), "bundle": str(folder / "bundle.zip")}
+    facts = {**outcome.facts(), "seconds": round(seconds, 1), **where}
     tell.result(_words(outcome, day, seconds, stays=stays), facts)
     return outcome
 
@@ -127,7 +128,7 @@ def _words(outcome: Outcome, day: Day, seconds: float, *, stays: bool) -> str:
         "routes": f"{outcome.routes}",
         "stops": _list(outcome.stops),
         "proofs": _list(outcome.proofs),
-        "mutations": _list(outcome.mutations),
+        "mutations": _told(outcome.mutations),
         "evidence": f"{outcome.evidence_bytes:,} bytes",
         "log": f"{outcome.entries_sealed:,} entries sealed; audit {outcome.audit}",
     }
@@ -135,7 +136,7 @@ def _words(outcome: Outcome, day: Day, seconds: float, *, stays: bool) -> str:
     look = (
         f"Look at it at {day.url}/console - Ctrl-C ends it."
         if stays
-        else f"To look at it: doorstep up --data {day.settings.data}, then /console"
+        else f"To look at it: {_own_name()} up --data {day.settings.data}, then /console"
     )
     logins = "\n".join(_login(login) for login in day.logins.values())
     return (
@@ -145,8 +146,21 @@ def _words(outcome: Outcome, day: Day, seconds: float, *, stays: bool) -> str:
     )
 
 
+def _own_name() -> str:
+    """How this command was called, so that the next one is called alike."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "doorstep" else "doorstep"
+
+
 def _login(login: Login) -> str:
     return f"  {login.role.value:<13}{login.email}  {login.password}"
+
+
+def _told(receipts: Counter[str]) -> str:
+    """Receipts by outcome, and how many of them were answered for a second reason."""
+    aside = ("duplicate", "held_for_gap")
+    outcomes = Counter({word: n for word, n in receipts.items() if word not in aside})
+    of_them = Counter({word: receipts[word] for word in aside if receipts[word]})
+    return _list(outcomes) + (f"; among them {_list(of_them)}" if of_them else "")
 
 
 def _list(counts: Counter[str]) -> str:

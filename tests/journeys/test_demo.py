@@ -55,6 +55,8 @@ def _there(facts: dict[str, object], name: str) -> set[str]:
 def test_the_demo_tells_a_whole_day(tmp_path: Path) -> None:
     """Every kind of proof and of receipt is there, no consignment is lost, and the log verifies."""
     facts = _facts(_demo(tmp_path, "--json"))
+    assert Path(str(facts["data"])).is_dir()
+    assert Path(str(facts["bundle"])).is_file()
     assert facts["audit"] == "ok"
     assert facts["consignments"] == 150
     fates = _counts(facts, "fates")
