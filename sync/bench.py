@@ -1,7 +1,7 @@
 """Where mutations are judged: the rows they speak of are held here, in lock order."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from backend.domain.people import ActorType
@@ -18,9 +18,10 @@ from sync import journey, visit
 from sync.case import Answer, Case
 from sync.clockwork import DeviceTime, Estimate, estimate, read_wall
 from sync.decide import Closer, Known
+from sync.kinds import About, about
 from sync.matrix import Outcome
 from sync.mutations import Fault, Heard, Mutation
-from sync.words import About, At, LostEvents, Resequenced, about
+from sync.words import At, LostEvents, Resequenced
 
 _UNKNOWN = Answer(Outcome.HELD, "unknown_stop", "no such stop or route is known for this driver")
 
@@ -96,7 +97,7 @@ class Bench:
         if stop.closed_by != before:
             actor = case.actor
             self._held.closers[stop.id] = ClosedBy(actor.type.value, actor.id, case.heard.id)
-        return answer
+        return answer if answer.row is not None else replace(answer, stop=stop)
 
     def _known(self, stop: Stop, closed: ClosedBy | None) -> Known:
         return Known(

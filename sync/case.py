@@ -78,7 +78,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What becomes of a mutation. ``row`` is what its entry speaks of, None for the device."""
+    """What becomes of a mutation. ``row`` is what its entry speaks of, None for the device.
+
+    ``stop`` is the stop that a mutation without effect was about.
+    """
 
     outcome: Outcome
     code: str | None = None
@@ -86,17 +89,19 @@ class Answer:
     row: Audited | None = None
     entry: bytes | None = None
     findings: tuple[dict[str, str], ...] = ()
+    stop: Stop | None = None
 
 
 def receipt(heard: Heard, answer: Answer, entry: bytes | None) -> Receipt:
     """Write the receipt of a mutation."""
+    stop = answer.row if isinstance(answer.row, Stop) else answer.stop
     return Receipt(
         n=heard.n,
         id=heard.echo,
         outcome=answer.outcome,
         code=answer.code,
         detail=answer.detail,
-        stop=_stop(answer.row) if isinstance(answer.row, Stop) else None,
+        stop=_stop(stop) if stop else None,
         findings=[FindingOut(**finding) for finding in answer.findings],
         entry=entry.hex() if entry else None,
     )

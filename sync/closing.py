@@ -17,10 +17,11 @@ from pod import service
 from pod.evidence import DoorFacts
 from sync.case import Answer, Case, wire
 from sync.door import answer_at_door, ask_if_locked
+from sync.kinds import CORRECTABLE, Kind
 from sync.matrix import Outcome, Ruling
 from sync.mutations import read_body, told
 from sync.note import name_evidence, note
-from sync.words import CORRECTABLE, Corrected, Delivered, Failed, Kind
+from sync.words import Corrected, Delivered, Failed
 
 Ending = Delivered | Failed
 

@@ -5,8 +5,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from backend.domain.stop import StopState
+from sync.kinds import Kind
 from sync.matrix import MATRIX, Act, Ruling, Situation
-from sync.words import Kind
 
 _ACTS = MappingProxyType(
     {

@@ -10,8 +10,9 @@ from backend.store import visits
 from backend.tables.plans import Route
 from backend.tables.stops import Stop
 from sync.case import Answer, Case
+from sync.kinds import Kind
 from sync.matrix import Outcome
-from sync.words import Kind, Resequenced
+from sync.words import Resequenced
 
 
 async def judge(case: Case, route: Route) -> Answer:

@@ -15,7 +15,7 @@ from backend.domain.policy_form import proof_rules_to_wire
 from backend.domain.reasons import EXCEPTION_REASONS
 from backend.domain.stop import ProofState, StopState
 from backend.store.manifests import ParcelLine, RouteLine, StopLine
-from sync.words import Kind
+from sync.kinds import Kind
 
 Wire = dict[str, Any]
 

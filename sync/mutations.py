@@ -9,7 +9,8 @@ import rfc8785
 
 from backend.ids import parse_id
 from sync import split
-from sync.words import BODIES, MAX_N, About, Body, Frame, Kind, about
+from sync.kinds import About, Kind, about
+from sync.words import BODIES, MAX_N, Body, Frame
 
 _TOLD = 500
 

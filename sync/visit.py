@@ -12,16 +12,10 @@ from pod import service
 from sync import closing, door
 from sync.case import Answer, Case
 from sync.decide import Known, decide, situation
+from sync.kinds import Kind
 from sync.matrix import Outcome, Ruling
 from sync.note import name_evidence, note
-from sync.words import (
-    CodePresented,
-    Corrected,
-    Delivered,
-    EvidenceAdded,
-    Failed,
-    Kind,
-)
+from sync.words import CodePresented, Corrected, Delivered, EvidenceAdded, Failed
 
 
 async def judge(case: Case, stop: Stop, known: Known, closed: ClosedBy | None) -> Answer:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from backend.domain.policy import EvidenceKind, Method
+from sync.kinds import Kind
 
 MAX_N = 2**53 - 1
 _NO_NUL = r"^[^\x00]*$"
@@ -217,33 +218,6 @@ Body = (
 )
 
 
-class About(StrEnum):
-    """What a kind speaks of."""
-
-    STOP = "stop"
-    ROUTE = "route"
-    DEVICE = "device"
-
-
-class Kind(StrEnum):
-    """Kinds of mutation."""
-
-    ROUTE_STARTED = "route.started"
-    ROUTE_FINISHED = "route.finished"
-    STOP_DEPARTED = "stop.departed"
-    STOP_ARRIVED = "stop.arrived"
-    STOP_DELIVERED = "stop.delivered"
-    STOP_FAILED = "stop.failed"
-    EVIDENCE_ADDED = "evidence.added"
-    CODE_PRESENTED = "code.presented"
-    PARCEL_SCANNED = "parcel.scanned"
-    STOP_NOTED = "stop.noted"
-    STOP_CORRECTED = "stop.corrected"
-    STOP_SKIPPED = "stop.skipped"
-    ROUTE_RESEQUENCED = "route.resequenced"
-    LOST_EVENTS = "device.lost_events"
-
-
 BODIES: MappingProxyType[tuple[Kind, int], type[Body]] = MappingProxyType(
     {
         (Kind.ROUTE_STARTED, 1): RouteBody,
@@ -262,15 +236,6 @@ BODIES: MappingProxyType[tuple[Kind, int], type[Body]] = MappingProxyType(
         (Kind.LOST_EVENTS, 1): LostEvents,
     }
 )
-
-CORRECTABLE = frozenset({Kind.STOP_DELIVERED, Kind.STOP_FAILED})
-
-
-def about(kind: Kind) -> About:
-    """Say what a kind speaks of."""
-    if kind is Kind.LOST_EVENTS:
-        return About.DEVICE
-    return About.ROUTE if kind.startswith("route.") else About.STOP
 
 
 class Frame(Struct, frozen=True):

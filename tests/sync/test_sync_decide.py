@@ -4,8 +4,8 @@ import pytest
 
 from backend.domain.stop import StopState
 from sync.decide import Closer, Known, decide, situation
+from sync.kinds import About, Kind, about
 from sync.matrix import MATRIX, Act, Outcome, Situation
-from sync.words import About, Kind, about
 
 FINAL = [one for one in Situation if one.startswith(("own_", "other_", "set_"))]
 

@@ -207,6 +207,7 @@ async def test_a_held_intent_is_answered_once(ground: Ground, db: Database) -> N
         "plan_newer",
         True,
     )
+    assert (receipt["stop"]["id"], receipt["stop"]["state"]) == (foreign, "released")
 
 
 async def test_an_upgrade_judges_what_an_older_release_did_not_know(

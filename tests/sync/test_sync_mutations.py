@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sync.kinds import Kind, about
 from sync.mutations import Fault, Mutation, hear
-from sync.words import BODIES, Delivered, Kind, about
+from sync.words import BODIES, Delivered
 
 ID = "0199c000-0000-7000-8000-000000000001"
 
