@@ -66,18 +66,25 @@ async def pull(
         return Pulled(
             cursor.write(here), reset=False, more=False, puts=[], removes=[], digest=fresh
         )
-    changes = await feed.since(tx, here.scope, since or 0, limit=PAGE)
-    last = changes[-1].v if changes else here.v
+    changes, last = await _changes(tx, here, since)
     more = last < here.v
-    gone = [] if since is None else [change for change in changes if change.gone]
     return Pulled(
         cursor=cursor.write(cursor.Cursor(here.epoch, here.scope, last)),
         reset=since is None,
         more=more,
         puts=await _puts(tx, keys, [change for change in changes if not change.gone]),
-        removes=[Remove(change.type, change.entity_id) for change in gone],
+        removes=[Remove(change.type, change.entity_id) for change in changes if change.gone],
         digest=None if more else await digests.of(tx, here),
     )
+
+
+async def _changes(tx: Tx, here: cursor.Cursor, since: int | None) -> tuple[list[feed.Change], int]:
+    """Return a page of what a phone lacks, and the version that it is at with it."""
+    if since is not None:
+        changes = await feed.since(tx, here.scope, since, limit=PAGE)
+        return changes, changes[-1].v if changes else here.v
+    changes, is_all = await feed.present(tx, here.scope, limit=PAGE)
+    return changes, here.v if is_all else changes[-1].v
 
 
 async def _puts(tx: Tx, keys: Keys, changes: Sequence[feed.Change]) -> list[Put]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import Select, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -102,19 +102,38 @@ async def since(tx: AsyncSession, scope: str, v: int, *, limit: int) -> list[Cha
 
     At most ``limit`` changes, unless one transaction alone made more.
     """
-    query = (
+    return (await _page(tx, _changes(scope).where(col(Feed.v) > v), limit))[0]
+
+
+async def present(tx: AsyncSession, scope: str, *, limit: int) -> tuple[list[Change], bool]:
+    """Return what is in the scope now, as far as a page goes, and whether that is all of it.
+
+    Tombstones are for those who held what is gone. Whoever begins anew is spared them: there is
+    one for every stop that a driver ever had.
+    """
+    return await _page(tx, _changes(scope).where(~col(Feed.gone)), limit)
+
+
+def _changes(scope: str) -> Select[str, str, int, bool]:
+    return (
         select(col(Feed.type), col(Feed.entity_id), col(Feed.v), col(Feed.gone))
-        .where(col(Feed.scope) == scope, col(Feed.v) > v)
+        .where(col(Feed.scope) == scope)
         .order_by(col(Feed.v), col(Feed.type), col(Feed.entity_id))
     )
-    rows = (await tx.execute(query.limit(limit + 1))).all()
-    if len(rows) > limit:
+
+
+async def _page(
+    tx: AsyncSession, query: Select[str, str, int, bool], limit: int
+) -> tuple[list[Change], bool]:
+    """Cut a page between two transactions; tell whether nothing is left behind it."""
+    rows = list((await tx.execute(query.limit(limit + 1))).all())
+    is_all = len(rows) <= limit
+    if not is_all:
         last = rows[limit].v
-        whole = [row for row in rows if row.v < last]
-        if not whole:
-            whole = list((await tx.execute(query.where(col(Feed.v) == last))).all())
-        rows = whole
-    return [Change(row.type, row.entity_id, row.v, row.gone) for row in rows]
+        rows = [row for row in rows if row.v < last] or list(
+            (await tx.execute(query.where(col(Feed.v) == last))).all()
+        )
+    return [Change(row.type, row.entity_id, row.v, row.gone) for row in rows], is_all
 
 
 async def all_versions(tx: AsyncSession, scope: str) -> list[tuple[str, str, int]]:

@@ -31,6 +31,7 @@ class Mutation(Row, table=True):
             postgresql_where=text("NOT numbered"),
         ),
         Index("ix_mutation_id", "id"),
+        Index("ix_mutation_stop", "stop_id"),
         Index("ix_mutation_held", "device_id", postgresql_where=text("outcome = 'held'")),
     )
 

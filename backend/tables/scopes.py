@@ -1,6 +1,6 @@
 """The change feed: one counter per scope, one row per (scope, entity)."""
 
-from sqlalchemy import BigInteger, Index
+from sqlalchemy import BigInteger, Index, text
 from sqlmodel import Field
 
 from backend.tables.base import Row
@@ -19,7 +19,10 @@ class Feed(Row, table=True):
     """The newest version of an entity in a scope; ``gone`` rows are tombstones."""
 
     __tablename__ = "feed"
-    __table_args__ = (Index("ix_feed_scope_v", "scope", "v"),)
+    __table_args__ = (
+        Index("ix_feed_scope_v", "scope", "v"),
+        Index("ix_feed_present", "scope", "v", postgresql_where=text("NOT gone")),
+    )
 
     scope: str = Field(primary_key=True)
     type: str = Field(primary_key=True)

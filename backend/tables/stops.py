@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary
+from sqlalchemy import CheckConstraint, Index, LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -28,6 +28,9 @@ class Stop(Audited, table=True):
         one_of("proof", ProofState),
         Index("ix_stop_route", "route_id", "sequence"),
         Index("ix_stop_manifest", "manifest_driver_id"),
+        Index(
+            "ix_stop_evidence_due", "evidence_due_at", postgresql_where=text("proof = 'awaited'")
+        ),
         CheckConstraint("window_start < window_end", name="window"),
         CheckConstraint("attempt >= 1", name="attempt"),
     )

@@ -56,6 +56,13 @@ def upgrade() -> None:
         sa.Column("gone", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("scope", "type", "entity_id", name=op.f("pk_feed")),
     )
+    op.create_index(
+        "ix_feed_present",
+        "feed",
+        ["scope", "v"],
+        unique=False,
+        postgresql_where=sa.text("NOT gone"),
+    )
     op.create_index("ix_feed_scope_v", "feed", ["scope", "v"], unique=False)
     op.create_table(
         "gazetteer_place",
@@ -537,6 +544,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("outcome = 'held'"),
     )
     op.create_index("ix_mutation_id", "mutation", ["id"], unique=False)
+    op.create_index("ix_mutation_stop", "mutation", ["stop_id"], unique=False)
     op.create_index(
         "uq_mutation_beside",
         "mutation",
@@ -686,6 +694,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_stop")),
     )
     op.create_index(op.f("ix_stop_consignment_id"), "stop", ["consignment_id"], unique=False)
+    op.create_index(
+        "ix_stop_evidence_due",
+        "stop",
+        ["evidence_due_at"],
+        unique=False,
+        postgresql_where=sa.text("proof = 'awaited'"),
+    )
     op.create_index("ix_stop_manifest", "stop", ["manifest_driver_id"], unique=False)
     op.create_index("ix_stop_route", "stop", ["route_id", "sequence"], unique=False)
     op.create_table(
@@ -874,6 +889,9 @@ def downgrade() -> None:
     op.drop_table("door")
     op.drop_index("ix_stop_route", table_name="stop")
     op.drop_index("ix_stop_manifest", table_name="stop")
+    op.drop_index(
+        "ix_stop_evidence_due", table_name="stop", postgresql_where=sa.text("proof = 'awaited'")
+    )
     op.drop_index(op.f("ix_stop_consignment_id"), table_name="stop")
     op.drop_table("stop")
     op.drop_table("route_assignment")
@@ -888,6 +906,7 @@ def downgrade() -> None:
     op.drop_index(
         "uq_mutation_beside", table_name="mutation", postgresql_where=sa.text("NOT numbered")
     )
+    op.drop_index("ix_mutation_stop", table_name="mutation")
     op.drop_index("ix_mutation_id", table_name="mutation")
     op.drop_index(
         "ix_mutation_held", table_name="mutation", postgresql_where=sa.text("outcome = 'held'")
@@ -932,6 +951,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_gazetteer_place_key"), table_name="gazetteer_place")
     op.drop_table("gazetteer_place")
     op.drop_index("ix_feed_scope_v", table_name="feed")
+    op.drop_index("ix_feed_present", table_name="feed", postgresql_where=sa.text("NOT gone"))
     op.drop_table("feed")
     op.drop_table("audit_tree")
     op.drop_index("uq_audit_entry_n", table_name="audit_entry")

@@ -89,3 +89,24 @@ async def test_a_rolled_back_transaction_bumps_nothing(db: Database) -> None:
         await fail()
     async with db.snapshot() as tx:
         assert await feed.version(tx, "driver:undone") == 0
+
+
+async def test_whoever_begins_anew_is_spared_the_tombstones(db: Database) -> None:
+    """A snapshot is as long as what is there, however much once was; its pages leave nobody out."""
+    async with db.begin() as tx:
+        feed.touch(tx, "driver:old", "reasons", "reasons")
+    for day in range(3):
+        async with db.begin() as tx:
+            for entity in range(20):
+                feed.touch(tx, "driver:old", "stop", f"{day}-{entity}", gone=day < 2)
+    async with db.begin() as tx:
+        feed.touch(tx, "driver:old", "stop", "2-0", gone=True)
+    async with db.snapshot() as tx:
+        everything, is_all = await feed.present(tx, "driver:old", limit=30)
+        first, ends_here = await feed.present(tx, "driver:old", limit=10)
+        rest = await feed.since(tx, "driver:old", first[-1].v, limit=100)
+    assert (len(everything), is_all) == (20, True)
+    assert ([change.entity_id for change in first], ends_here) == (["reasons"], False)
+    assert {change.entity_id for change in rest if not change.gone} == {
+        change.entity_id for change in everything[1:]
+    }
