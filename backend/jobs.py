@@ -25,7 +25,7 @@ from backend.dispatch.release import close_day
 from backend.ids import new_id
 from backend.keys import Keys, load_keys
 from backend.settings import Settings
-from backend.store import evidence, leases
+from backend.store import evidence, leases, people, tries
 from backend.store.database import Database, Tx, moment
 from planner.nightly import queue_nightly
 from planner.service import make_next_plan
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 LEASE = dt.timedelta(seconds=6)
 STALE_UPLOAD = dt.timedelta(days=30)
+LONGEST_WINDOW = dt.timedelta(hours=1)  # of counted tries: a customer's wishes
 
 
 class NotLeading(Exception):
@@ -136,6 +137,13 @@ class Timetable:
             await evidence.forget_stale(tx, before)
         await open_staging(self.settings).sweep(before)
 
+    async def forget_callers(self) -> None:
+        """Drop sessions that are over, and counted tries: both name people and where they were."""
+        async with self.db.begin() as tx:
+            await self.leadership.fence(tx)
+            await people.forget_sessions(tx, moment(tx))
+            await tries.forget(tx, moment(tx) - LONGEST_WINDOW)
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -157,6 +165,7 @@ LINES = (
     Line("judge learnt", 600, Timetable.judge_learnt),
     Line("chase evidence", 15, Timetable.chase_evidence),
     Line("sweep uploads", 3600, Timetable.sweep_uploads),
+    Line("forget callers", 600, Timetable.forget_callers),
 )
 
 
