@@ -14,6 +14,7 @@ help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(V)/.runtime ## the virtual environment with what Doorstep needs to run
+	@echo "Doorstep is ready: $(BIN)/doorstep --help"
 
 demo: $(V)/.runtime ## a whole day on made-up data, then it serves until Ctrl-C (EXIT=1: it ends)
 	@if [ "$(EXIT)" = 1 ] || ! [ -t 0 ]; then exit="--exit"; fi; exec $(BIN)/doorstep demo $$exit $(ARGS)

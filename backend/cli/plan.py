@@ -10,12 +10,13 @@ from uuid import UUID
 import click
 
 from backend.cli.ground import data_option, installation, json_option, settings_for
-from backend.cli.tell import Teller
+from backend.cli.tell import Teller, counted
 from backend.domain.people import SYSTEM
 from backend.domain.route import PlanState
 from backend.settings import Settings
 
 if TYPE_CHECKING:
+    from backend.dispatch.release import Released
     from backend.store.database import Database, Tx
     from backend.tables.plans import Plan
 
@@ -66,9 +67,10 @@ def release(
         raise click.UsageError("name PLAN_ID, or --depot and --date")
     tell = Teller(machine=as_json)
     with installation(settings_for(data), tell) as settings:
-        facts = asyncio.run(_release(settings, tell, plan_id, code, day))
-    words = f"Plan {facts['plan_id']}: {facts['routes']} routes, {facts['stops']} stops released."
-    tell.result(words, facts)
+        plan_id, out = asyncio.run(_release(settings, tell, plan_id, code, day))
+    released = f"{counted(out.routes, 'route')}, {counted(out.stops, 'stop')}"
+    facts = {"plan_id": str(plan_id), "routes": out.routes, "stops": out.stops}
+    tell.result(f"Plan {plan_id}: {released} released.", facts)
 
 
 async def _plan(
@@ -133,7 +135,7 @@ def _step(row: "Plan") -> str:
 
 async def _release(
     settings: Settings, tell: Teller, plan_id: UUID | None, code: str | None, day: datetime | None
-) -> dict[str, object]:
+) -> "tuple[UUID, Released]":
     from backend.cli.ground import database
     from backend.dispatch.release import release_plan
     from backend.store import plans
@@ -147,7 +149,7 @@ async def _release(
                 raise click.ClickException(f"{code} has no plan for {day:%Y-%m-%d}")
         tell(f"releasing plan {plan_id}")
         out = await release_plan(tx, SYSTEM, plan_id)
-    return {"plan_id": str(plan_id), "routes": out.routes, "stops": out.stops}
+    return plan_id, out
 
 
 async def _depot(tx: "Tx", code: str) -> UUID:
@@ -160,7 +162,7 @@ async def _depot(tx: "Tx", code: str) -> UUID:
 
 
 def _words(made: "Plan", code: str) -> str:
-    visited = f"{made.assigned} stops on {made.routes} routes"
+    visited = f"{counted(made.assigned, 'stop')} on {counted(made.routes, 'route')}"
     lines = [f"{code} {made.date}: {visited}, {len(made.unassigned)} left out. Plan {made.id}"]
     lines += [f"  {left['reference']}: {left['detail']}" for left in made.unassigned[:20]]
     if len(made.unassigned) > 20:

@@ -29,9 +29,16 @@ class Van:
 
 
 async def hire(
-    room: ControlRoom, depot: str, date: str, count: int, van: Van, shift: tuple[str, str]
+    room: ControlRoom,
+    depot: str,
+    date: str,
+    count: int,
+    van: Van,
+    shift: tuple[str, str],
+    *,
+    known: int = 0,
 ) -> list[str]:
-    """So many drivers with a van and a shift each; their ids."""
+    """So many drivers with a van and a shift each, named after those already known; their ids."""
     start, end = shift
     drivers = []
     for number in range(count):
@@ -39,7 +46,7 @@ async def hire(
         vehicle_id = await room.add(
             "vehicles", {"depot": depot, "code": f"{depot}-V{number + 1}", "skills": [], **capacity}
         )
-        name = NAMES[number % len(NAMES)]
+        name = NAMES[(known + number) % len(NAMES)]
         driver_id = await room.add("drivers", {"depot": depot, "name": name, "skills": []})
         shift_ = {"driver_id": driver_id, "vehicle_id": vehicle_id, "date": date}
         await room.add("shifts", {**shift_, "start": start, "end": end})

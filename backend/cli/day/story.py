@@ -111,7 +111,15 @@ async def _load_places(day: Day, places: bytes) -> None:
 async def _hire(day: Day) -> None:
     van = crew.Van(capacity_kg=400.0, capacity_dm3=420.0)
     for depot in DEPOTS:
-        hired = await crew.hire(day.rooms["admin"], depot, day.date, DRIVERS_A_DEPOT, van, SHIFT)
+        hired = await crew.hire(
+            day.rooms["admin"],
+            depot,
+            day.date,
+            DRIVERS_A_DEPOT,
+            van,
+            SHIFT,
+            known=len(day.drivers),
+        )
         for driver_id in hired:
             number = len(day.drivers)
             day.drivers[driver_id] = crew.give_phone(day.url, day.folder, number)
