@@ -74,9 +74,13 @@ class Intake:
     async def again(self, held: Sequence[tuple[MutationRow, Heard]]) -> int:
         """Judge what was held once more; return how many got another answer."""
         await self._bench.prepare([heard.read for _, heard in held])
+        first = await mutations.first_answers(self._tx, self._device.id)
         judged = 0
         for row, heard in held:
             read = heard.read
+            if (before := first.get(row.seq or 0)) is not None:
+                judged += _repeat(row, before)
+                continue
             if isinstance(read, Fault):
                 continue
             if self._bench.waits(read) and row.code == "unknown_stop":
@@ -194,6 +198,15 @@ class Intake:
                 **_told(heard, answered),
             )
         )
+
+
+def _repeat(row: MutationRow, first: mutations.FirstAnswer) -> bool:
+    """Answer a repeat under a new device as its first taking was, once that is judged."""
+    if first.outcome == Outcome.HELD:
+        return False
+    row.outcome, row.code = first.outcome, first.code
+    row.receipt = {**first.receipt, "n": row.n}
+    return True
 
 
 def _answer_anew(row: MutationRow, heard: Heard, answered: Receipt) -> None:

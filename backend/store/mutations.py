@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import or_, select
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from backend.store.database import Tx
@@ -119,6 +120,34 @@ async def unheard(tx: Tx, after: int, *, limit: int) -> list[Unheard]:
     )
     rows = await tx.execute(query.limit(limit))
     return [Unheard(row.seq, row.device_id, row.raw) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstAnswer:
+    """What became of a mutation under the device that brought it in first."""
+
+    outcome: str
+    code: str | None
+    receipt: dict[str, Any]
+
+
+async def first_answers(tx: Tx, device_id: UUID) -> dict[int, FirstAnswer]:
+    """Return, by ``seq``, the first answers to those held ones that an older device sent before."""
+    first = aliased(Mutation)
+    same = (
+        (col(first.id) == col(Mutation.id))
+        & (col(first.driver_id) == col(Mutation.driver_id))
+        & (col(first.device_id) != col(Mutation.device_id))
+        & (col(first.seq) < col(Mutation.seq))
+        & col(first.numbered)
+    )
+    query = (
+        select(col(Mutation.seq), col(first.outcome), col(first.code), col(first.receipt))
+        .join(first, same)
+        .where(col(Mutation.device_id) == device_id, col(Mutation.outcome) == "held")
+        .order_by(col(first.seq).desc())
+    )
+    return {seq: FirstAnswer(*rest) for seq, *rest in await tx.execute(query)}
 
 
 async def held(tx: Tx, device_id: UUID) -> list[Mutation]:

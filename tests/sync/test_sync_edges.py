@@ -26,7 +26,7 @@ from backend.store.visits import left_with
 from backend.tables.devices import Device
 from backend.tables.inbox import InboxItem
 from backend.tables.mutations import Mutation
-from backend.tables.stops import Stop
+from backend.tables.stops import Stop, StopEvent
 from sync.held import judge_held, judge_learnt
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.phones import calling, settings_for
@@ -81,6 +81,18 @@ class Ground:
         token = access.issue(self.keys, made.device, self.clock.now()).token
         return Phone(self.client, token, made)
 
+    async def reinstalled(self, owner: Phone) -> Phone:
+        """The same driver with the app anew: another device."""
+        fresh = uuid4()
+        async with self.db.begin() as tx:
+            values: Json = {"driver_id": owner.round.driver, "platform": "ios", "model": "2"}
+            values |= {"app_version": "2", "enrolled_at": moment(tx)}
+            await record(tx, SYSTEM, Event("device.enrolled", Device, fresh, values, create=True))
+            await tx.flush()
+            open_journal(tx, fresh)
+        token = access.issue(self.keys, fresh, self.clock.now()).token
+        return Phone(self.client, token, owner.round)
+
     async def reassign(self, stop: str, giver: Phone, taker: Phone) -> None:
         """Give one of a driver's stops to another."""
         stop_id, driver = giver.round.stops[stop], taker.round.driver
@@ -128,9 +140,7 @@ async def test_nothing_holds_the_last_words_of_a_revoked_device(ground: Ground) 
     assert [receipt["duplicate"] for receipt in again["receipts"]] == [True] * 5
 
 
-async def test_another_drivers_use_of_an_id_takes_it_from_nobody(
-    ground: Ground, db: Database
-) -> None:
+async def test_another_drivers_use_of_an_id_takes_it_from_nobody(ground: Ground) -> None:
     """After a reinstall the event is still known, whoever else sent its id."""
     owner, stranger = await ground.phone(), await ground.phone()
     sent = owner.says("stop.arrived")
@@ -138,16 +148,7 @@ async def test_another_drivers_use_of_an_id_takes_it_from_nobody(
     assert outcomes(await stranger.sync(stranger.says("stop.arrived", id=sent["id"]))) == [
         ("quarantined", "id_taken")
     ]
-    fresh = uuid4()
-    async with db.begin() as tx:
-        values: Json = {"driver_id": owner.round.driver, "platform": "ios", "model": "2"}
-        values |= {"app_version": "2", "enrolled_at": moment(tx)}
-        await record(tx, SYSTEM, Event("device.enrolled", Device, fresh, values, create=True))
-        await tx.flush()
-        open_journal(tx, fresh)
-    reinstalled = Phone(
-        ground.client, access.issue(ground.keys, fresh, ground.clock.now()).token, owner.round
-    )
+    reinstalled = await ground.reinstalled(owner)
     (receipt,) = (await reinstalled.sync({**sent, "n": 1}))["receipts"]
     assert (receipt["outcome"], receipt["duplicate"]) == ("applied", True)
 
@@ -208,6 +209,27 @@ async def test_a_held_intent_is_answered_once(ground: Ground, db: Database) -> N
         True,
     )
     assert (receipt["stop"]["id"], receipt["stop"]["state"]) == (foreign, "released")
+
+
+async def test_what_is_held_under_two_devices_happens_once(ground: Ground, db: Database) -> None:
+    """A reinstalled phone repeats what still waits; judged once, it is answered under both."""
+    giver, old = await ground.phone(), await ground.phone()
+    foreign = giver.round.stops["economy"]
+    noted = old.says("stop.noted", {"text": "at the back door"}, stop_id=str(foreign))
+    new = await ground.reinstalled(old)
+    for phone in (old, new):
+        assert outcomes(await phone.sync(noted)) == [("held", "unknown_stop")]
+    await ground.reassign("economy", giver, old)
+    while await judge_held(db, ground.keys):
+        pass
+    async with db.snapshot() as tx:
+        kinds = await tx.scalars(
+            select(col(StopEvent.kind)).where(col(StopEvent.stop_id) == foreign)
+        )
+        assert list(kinds).count("stop.noted") == 1
+    for phone in (old, new):
+        (receipt,) = (await phone.sync(noted))["receipts"]
+        assert (receipt["outcome"], receipt["duplicate"], receipt["n"]) == ("applied", True, 1)
 
 
 async def test_an_upgrade_judges_what_an_older_release_did_not_know(
