@@ -9,7 +9,7 @@ from uuid import UUID
 from backend.keys import Keys
 from backend.store import feed, manifests, segments
 from backend.store.database import Tx
-from pod import code, token
+from pod.door import manifest_commitment
 from sync import cursor, manifest
 from sync.receipts import Put, Remove
 
@@ -120,7 +120,4 @@ async def _stops(tx: Tx, keys: Keys, ids: Sequence[UUID]) -> dict[tuple[str, str
 
 
 def _commitment(keys: Keys, line: manifests.StopLine) -> str | None:
-    if not line.door_issue:
-        return None
-    key = code.door_key(keys.master, line.id, line.door_issue)
-    return token.commitment(line.id, token.door_token(key))
+    return manifest_commitment(keys, line.id, line.door_issue) if line.door_issue else None

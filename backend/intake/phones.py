@@ -31,12 +31,6 @@ def read(text: str, country: str) -> Phone | None:
     return Phone(e164, not found.extension and phonenumbers.number_type(found) in _MOBILE)
 
 
-def may_get_sms(e164: str) -> bool:
-    """Whether a stored number may be sent a text: never a landline, premium or free number."""
-    found = _valid(e164, None)
-    return found is not None and phonenumbers.number_type(found) in _MOBILE
-
-
 def _valid(text: str, country: str | None) -> PhoneNumber | None:
     try:
         number = phonenumbers.parse(text, country)

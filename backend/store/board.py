@@ -19,8 +19,6 @@ from backend.tables.people import Person
 from backend.tables.plans import Route
 from backend.tables.stops import Override, OverrideState, Stop
 
-_OPEN = (StopState.PLANNED.value, StopState.RELEASED.value, StopState.ARRIVED.value)
-
 
 @dataclass(frozen=True, slots=True)
 class RouteRow:
@@ -75,11 +73,6 @@ class StopRow:
     consignment_id: UUID
     version: int
     evidence_due_at: dt.datetime | None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the visit is still to be made."""
-        return self.state in _OPEN
 
     @property
     def is_late(self) -> bool:

@@ -41,11 +41,6 @@ async def lock_plan(tx: AsyncSession, plan_id: UUID) -> Plan | None:
     return await tx.get(Plan, plan_id, with_for_update=True)
 
 
-async def plan_depot(tx: AsyncSession, plan_id: UUID) -> UUID | None:
-    """Return the depot a plan is for."""
-    return await tx.scalar(select(col(Plan.depot_id)).where(col(Plan.id) == plan_id))
-
-
 async def route_ids(tx: AsyncSession, plan_id: UUID) -> Sequence[UUID]:
     """Return the routes of a plan, not locked."""
     query = select(col(Route.id)).where(col(Route.plan_id) == plan_id).order_by(col(Route.id))

@@ -65,14 +65,6 @@ def close_range(tx: Tx, device_id: UUID, from_n: int, to_n: int) -> None:
     tx.add(LostRange(device_id=device_id, from_n=from_n, to_n=to_n))
 
 
-async def have(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> set[UUID]:
-    """Return which of these ids any device of a driver brought in."""
-    query = select(col(Mutation.id)).where(
-        col(Mutation.id).in_(ids), col(Mutation.driver_id) == driver_id, col(Mutation.numbered)
-    )
-    return {id_ for id_ in await tx.scalars(query) if id_ is not None}
-
-
 async def ripe(tx: Tx, *, limit: int) -> list[UUID]:
     """Return devices with a held mutation whose stop or route has become its driver's."""
     of_route = col(Mutation.kind).startswith("route.")

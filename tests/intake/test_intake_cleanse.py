@@ -153,7 +153,6 @@ def test_countries_are_known_by_code_and_name(raw: str, code: str | None) -> Non
 def test_phones_become_e164(country: str, raw: str, e164: str, sms: bool) -> None:  # noqa: FBT001
     """Spellings differ, the number is one; a landline gets no text."""
     assert phones.read(raw, country) == phones.Phone(e164, sms)
-    assert phones.may_get_sms(e164) is sms
 
 
 @pytest.mark.parametrize("raw", ["", "12", "call me", "4.4E+11", "9" * 50])
