@@ -16,6 +16,7 @@ from backend.errors import DoorstepError, NotFound, StateConflict, TooManyTries
 from backend.identity.callers import CallingDevice
 from backend.ids import new_id
 from backend.store import evidence as store
+from backend.store import privacy
 from backend.store.database import Database, Tx, moment
 from backend.store.evidence import Upload
 from backend.tables.evidence import Evidence
@@ -211,7 +212,9 @@ class Uploads:
         except WrongBytesError as error:
             raise UploadTakenOver from error
         async with self.db.begin() as tx:
-            await _enter(tx, device, true, facts)
+            nobody_may_keep = await _enter(tx, device, true, facts)
+        if nobody_may_keep:
+            await self.blobs.delete(upload.sha256)
         await self.staging.discard(device.id, upload.sha256)
 
     async def _spoil(self, device: CallingDevice, upload: Upload, part: Part) -> None:
@@ -227,13 +230,17 @@ class Uploads:
 
 async def _enter(
     tx: Tx, device: CallingDevice, upload: Upload, facts: PhotoFacts | SignatureFacts
-) -> None:
-    """Make the bytes count: the audited row, and a fresh look at every proof that names them."""
+) -> bool:
+    """Make the bytes count: the audited row, and a fresh look at every proof that names them.
+
+    Return whether the bytes must go at once: they come after the erasure of all that they show.
+    """
     await store.lock_driver(tx, device.driver_id)
     await store.settle_upload(tx, device.id, upload.sha256, moment(tx))
     if await store.verified(tx, device.driver_id, upload.sha256):
-        return
+        return False
     stops = await store.stops_naming(tx, device.driver_id, upload.sha256)
+    late = await privacy.are_erased(tx, stops)
     change = {
         "sha256": upload.sha256,
         "size": upload.size,
@@ -242,7 +249,8 @@ async def _enter(
         "verified_at": moment(tx),
         "driver_id": device.driver_id,
         "kind": upload.kind,
-        "facts": asdict(facts),
+        "facts": {} if late else asdict(facts),
+        "erased_at": moment(tx) if late else None,
     }
     event = Event(
         "evidence.verified",
@@ -255,6 +263,7 @@ async def _enter(
     await record(tx, device.actor, event)
     await tx.flush()
     await _settle(tx, device, stops)
+    return late and bool(await privacy.only_erased(tx, {upload.sha256}))
 
 
 async def _settle(tx: Tx, device: CallingDevice, stops: list[UUID]) -> None:

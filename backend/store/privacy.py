@@ -140,6 +140,21 @@ async def lock_evidence(tx: AsyncSession, stops: Collection[UUID]) -> Sequence[E
     return (await tx.scalars(query.with_for_update())).all()
 
 
+async def are_erased(tx: AsyncSession, stops: Collection[UUID]) -> bool:
+    """Tell whether these stops are all of erased consignments; they are held, as an erasure would.
+
+    An erased consignment has lost the fingerprint that every import gives.
+    """
+    if not stops:
+        return False
+    held = select(col(Stop.consignment_id)).where(col(Stop.id).in_(stops)).order_by(col(Stop.id))
+    of = set(await tx.scalars(held.with_for_update()))
+    kept = select(col(Consignment.id)).where(
+        col(Consignment.id).in_(of), col(Consignment.content_hash) != b""
+    )
+    return await tx.scalar(kept.limit(1)) is None
+
+
 async def only_erased(tx: AsyncSession, hashes: Collection[str]) -> set[str]:
     """Return those hashes whose every row is erased: nobody needs the bytes any more."""
     kept = select(col(Evidence.sha256)).where(

@@ -1,5 +1,8 @@
 """Erasure reaches every corner in which somebody's own words can lie, and none is ever sealed."""
 
+import hashlib
+import io
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -7,9 +10,11 @@ from uuid import UUID, uuid4
 import pytest
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
+from PIL import Image
 from sqlalchemy import select, text, update
 from sqlmodel import col
 
+from backend.blobs import open_blobs
 from backend.dispatch.wishes import Asking, ask_for_another_day
 from backend.domain.people import Role
 from backend.ids import new_id
@@ -18,6 +23,7 @@ from backend.settings import Settings
 from backend.store.database import Database
 from backend.tables.audit import AuditEntry
 from backend.tables.consignments import Consignment, Parcel
+from backend.tables.evidence import Evidence
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.people import Somebody, a_person
 from tests.fixtures.phones import a_phone, calling, settings_for
@@ -115,3 +121,38 @@ async def test_own_words_are_never_sealed_and_go_with_an_erasure(
     assert await _tables_with(fresh_db, WORD) == []
     assert (await _stored(fresh_db, premium)).content_hash == b""
     assert (await _stored(fresh_db, made.consignments["economy"])).content_hash != b""
+
+
+def _picture() -> bytes:
+    out = io.BytesIO()
+    Image.effect_noise((320, 240), 60).save(out, "JPEG")
+    return out.getvalue()
+
+
+async def test_a_photo_that_comes_after_the_erasure_is_not_kept(
+    fresh_db: Database, client: Client, clerk: Somebody, settings: Settings
+) -> None:
+    """The phone is told that it is done with it, the log knows it, and nobody has the picture."""
+    made = await a_round(fresh_db, "standard", keys=load_keys(settings.data))
+    phone, content = await a_phone(fresh_db, settings, made.driver), _picture()
+    sha256 = hashlib.sha256(content).hexdigest()
+    photo = {"sha256": sha256, "kind": "photo", "size": len(content), "media_type": "image/jpeg"}
+    body = {"method": "safe_place", "parcels": []}
+    said = {"id": str(uuid4()), "n": 1, "kind": "stop.delivered", "kind_version": 1, "body": body}
+    said |= {"stop_id": str(made.stops["standard"]), "evidence": [photo]}
+    reply = await client.post("/driver/v1/sync", json={"mutations": [said]}, headers=phone.headers)
+    assert reply.json()["evidence_wanted"] == [sha256]
+    asked = {"consignment_id": str(made.consignments["standard"]), "basis": "request"}
+    await client.post("/console/v1/privacy/erasures", json=asked, headers=clerk.headers)
+    named = {"sha256": sha256, "kind": "photo", "media_type": "image/jpeg"}
+    pairs = (f"{name} {b64encode(value.encode()).decode()}" for name, value in named.items())
+    tus = {"Upload-Length": str(len(content)), "Upload-Metadata": ",".join(pairs)}
+    tus |= {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
+    sent = await client.post("/driver/v1/evidence", content=content, headers=phone.headers | tus)
+    assert (sent.status_code, sent.headers["upload-offset"]) == (201, str(len(content)))
+    assert await open_blobs(settings).size(sha256) is None
+    async with fresh_db.snapshot() as tx:
+        row = (await tx.scalars(select(Evidence))).one()
+    assert (row.sha256, row.facts, row.erased_at is not None) == (sha256, {}, True)
+    reply = await client.post("/driver/v1/sync", json={}, headers=phone.headers)
+    assert reply.json()["evidence_wanted"] == []
