@@ -1,7 +1,7 @@
 """The visit's state table: which event moves a stop where. Unknown pairs do not exist.
 
-A failed or delivered stop is never reopened by a plan; what physically happened may still win
-over what was decided meanwhile (a delivery over a cancel), which is the ``fact`` column.
+These are the moves of the plan and the control room. What a driver witnessed at a door may win over
+what was decided meanwhile (a delivery over a cancel): that is for ``sync.matrix`` to say.
 """
 
 from enum import StrEnum
@@ -20,8 +20,7 @@ class Move(StrEnum):
     CANCEL = "cancel"
 
 
-# Moves that the plan and the control room may make.
-PLANNED_MOVES = MappingProxyType(
+MOVES = MappingProxyType(
     {
         (S.PLANNED, Move.RELEASE): S.RELEASED,
         (S.PLANNED, Move.CANCEL): S.CANCELLED,
@@ -36,18 +35,7 @@ PLANNED_MOVES = MappingProxyType(
     }
 )
 
-# What a door witnessed wins over what an office decided.
-WITNESSED_MOVES = MappingProxyType(
-    {
-        (S.CANCELLED, Move.DELIVER): S.DELIVERED,
-        (S.FAILED, Move.DELIVER): S.DELIVERED,
-    }
-)
 
-
-def move(state: S, made: Move, *, witnessed: bool = False) -> S | None:
+def move(state: S, made: Move) -> S | None:
     """Return the state after the move, or None where the table has no such move."""
-    after = PLANNED_MOVES.get((state, made))
-    if after is None and witnessed:
-        after = WITNESSED_MOVES.get((state, made))
-    return after
+    return MOVES.get((state, made))

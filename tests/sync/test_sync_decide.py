@@ -3,6 +3,7 @@
 import pytest
 
 from backend.domain.stop import StopState
+from backend.domain.transitions import Move, move
 from sync.decide import Closer, Known, decide, situation
 from sync.kinds import About, Kind, about
 from sync.matrix import MATRIX, Act, Outcome, Situation
@@ -70,3 +71,14 @@ def test_every_kind_about_a_stop_can_be_decided() -> None:
     known = Known(StopState.RELEASED, True, 0, None)
     for kind in (kind for kind in Kind if about(kind) is About.STOP):
         assert decide(kind, None, known) in MATRIX.values()
+
+
+@pytest.mark.parametrize("state", [StopState.RELEASED, StopState.ARRIVED])
+@pytest.mark.parametrize(
+    ("act", "made"),
+    [(Act.ARRIVE, Move.ARRIVE), (Act.DELIVER, Move.DELIVER), (Act.FAIL, Move.FAIL)],
+)
+def test_drivers_and_office_move_an_open_stop_alike(act: Act, made: Move, state: StopState) -> None:
+    """Where nobody contradicts, the matrix moves exactly what the state table lets move."""
+    stands = Situation.ARRIVED if state is StopState.ARRIVED else Situation.OPEN
+    assert MATRIX[act, stands].moves == (move(state, made) is not None)
