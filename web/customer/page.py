@@ -33,6 +33,7 @@ from web.customer.asked import (
     the_place,
 )
 from web.customer.view import View, view_of
+from web.customer.wire import TrackingOut, WindowOut
 
 TOKEN_LENGTH = 26  # 128 bits in base32
 _WISHES = 20
@@ -66,31 +67,6 @@ class ActionNotOffered(StateConflict):
 
     code = "action_not_offered"
     title = "This is not possible for this delivery now"
-
-
-class WindowOut(msgspec.Struct, frozen=True):
-    """From when until when."""
-
-    start: str
-    end: str
-
-
-class TrackingOut(msgspec.Struct, frozen=True):
-    """What the page shows. ``code`` and ``door`` are there only while the route is out."""
-
-    state: str
-    segment: str
-    promise: WindowOut | None
-    eta: str | None
-    code: str | None
-    door: str | None
-    proof: str | None
-    actions: list[str]
-    delivered_at: str | None
-    method: str | None
-    reason: str | None
-    evidence: list[str]
-    stops_away: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -14,9 +13,7 @@ from backend.store.tracking import Tracked
 from pod.token import qr_svg
 from web.customer.asked import LATEST_DAY
 from web.customer.view import View
-
-if TYPE_CHECKING:
-    from web.customer.page import TrackingOut
+from web.customer.wire import TrackingOut
 
 _pages = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -73,7 +70,7 @@ _THANKS = MappingProxyType(
 
 
 def track(
-    token: str, tracked: Tracked, view: View, shown: "TrackingOut", today: date, done: str
+    token: str, tracked: Tracked, view: View, shown: TrackingOut, today: date, done: str
 ) -> str:
     """Return the page of a consignment."""
     zone = ZoneInfo(tracked.timezone)

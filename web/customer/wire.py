@@ -1,0 +1,28 @@
+"""What the customer's page shows, as JSON; the page itself is filled from the same."""
+
+import msgspec
+
+
+class WindowOut(msgspec.Struct, frozen=True):
+    """From when until when."""
+
+    start: str
+    end: str
+
+
+class TrackingOut(msgspec.Struct, frozen=True):
+    """What the page shows. ``code`` and ``door`` are there only while the route is out."""
+
+    state: str
+    segment: str
+    promise: WindowOut | None
+    eta: str | None
+    code: str | None
+    door: str | None
+    proof: str | None
+    actions: list[str]
+    delivered_at: str | None
+    method: str | None
+    reason: str | None
+    evidence: list[str]
+    stops_away: int | None
