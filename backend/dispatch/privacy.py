@@ -5,6 +5,7 @@ columns of those rows with their fingerprint, what the timeline says about peopl
 parcels, what devices sent about the visits, and the evidence files.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -23,6 +24,9 @@ from backend.tables.evidence import Evidence
 from backend.tables.stops import Stop
 
 ERASED = "privacy.erased"
+_NAMES = frozenset(
+    {"recipient_name", "recipient_phone", "recipient_email", "customer_name", "recipient"}
+)
 
 
 class ConsignmentHeld(StateConflict):
@@ -60,7 +64,7 @@ async def erase(tx: Tx, actor: Actor, consignment_id: UUID, basis: str) -> Erase
     evidence = await store.lock_evidence(tx, stop_ids)
     rows: list[Audited] = [consignment, *stops, *overrides, *questions]
     openings = await _erase_openings(tx, rows)
-    cause = f"erasure: {basis}"
+    cause = f"erasure: {_nameless(basis, rows)}"
     for row in rows:
         await _clear(tx, actor, row, cause)
     await store.clear_timeline(tx, stop_ids)
@@ -71,6 +75,15 @@ async def erase(tx: Tx, actor: Actor, consignment_id: UUID, basis: str) -> Erase
     await _erase_openings(tx, rows)
     hashes = await store.only_erased(tx, {item.sha256 for item in evidence})
     return Erased(openings, marked, frozenset(hashes))
+
+
+def _nameless(basis: str, rows: Sequence[Audited]) -> str:
+    """Return the ground without whom it is about: what is sealed can never be erased."""
+    for row in rows:
+        for name in sorted(_NAMES & row.__personal__):
+            if value := getattr(row, name):
+                basis = re.sub(re.escape(value), "(erased)", basis, flags=re.IGNORECASE)
+    return basis
 
 
 async def _erase_openings(tx: Tx, rows: Sequence[Audited]) -> int:

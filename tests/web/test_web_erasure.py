@@ -115,10 +115,12 @@ async def test_own_words_are_never_sealed_and_go_with_an_erasure(
     assert not any(WORD.encode() in leaf for leaf in sealed)
     kept = ["audit_opening", "inbox_item", "mutation", "parcel", "stop_event"]
     assert await _tables_with(fresh_db, WORD) == kept
-    asked = {"consignment_id": str(premium), "basis": "request"}
+    asked = {"consignment_id": str(premium), "basis": "asked for by edgar poe, +14105550142"}
     erased = await client.post("/console/v1/privacy/erasures", json=asked, headers=clerk.headers)
     assert erased.status_code == 200, erased.text
     assert await _tables_with(fresh_db, WORD) == []
+    assert await _tables_with(fresh_db, "edgar poe") == []
+    assert "audit_entry" not in await _tables_with(fresh_db, "4105550142")
     assert (await _stored(fresh_db, premium)).content_hash == b""
     assert (await _stored(fresh_db, made.consignments["economy"])).content_hash != b""
 
