@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from shlex import quote
 
 import click
 import httpx
@@ -136,7 +137,7 @@ def _words(outcome: Outcome, day: Day, seconds: float, *, stays: bool) -> str:
     look = (
         f"Look at it at {day.url}/console - Ctrl-C ends it."
         if stays
-        else f"To look at it: {_own_name()} up --data {day.settings.data}, then /console"
+        else f"To look at it: {_own_name()} up --data {quote(str(day.settings.data))}, then /console"
     )
     logins = "\n".join(_login(login) for login in day.logins.values())
     return (
