@@ -134,10 +134,11 @@ def _words(outcome: Outcome, day: Day, seconds: float, *, stays: bool) -> str:
         "log": f"{outcome.entries_sealed:,} entries sealed; audit {outcome.audit}",
     }
     table = "\n".join(f"  {name:<13}{text}" for name, text in rows.items())
+    home = quote(str(day.settings.data))
     look = (
         f"Look at it at {day.url}/console - Ctrl-C ends it."
         if stays
-        else f"To look at it: {_own_name()} up --data {quote(str(day.settings.data))}, then /console"
+        else f"To look at it: {_own_name()} up --data {home}, then /console"
     )
     logins = "\n".join(_login(login) for login in day.logins.values())
     return (
