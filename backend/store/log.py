@@ -19,6 +19,7 @@ from backend.tables.audit import (
     AuditPending,
     AuditTree,
 )
+from backend.tables.base import AUDITED
 
 READ_AT_ONCE = 4096
 
@@ -253,6 +254,9 @@ async def entries(tx: AsyncSession, asked: Asked, limit: int) -> list[Listed]:
         (col(entry.actor_id), asked.actor_id),
     )
     conditions = [column == value for column, value in wanted if value is not None]
+    if asked.entity is None and asked.entity_id is not None:
+        # The index begins with the kind: an id alone would be looked for in the whole log.
+        conditions.append(col(entry.entity).in_(sorted(AUDITED)))
     if asked.start is not None:
         conditions.append(col(entry.at) >= asked.start)
     if asked.end is not None:
