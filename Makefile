@@ -6,6 +6,8 @@ UV := $(shell command -v uv 2>/dev/null)
 WORKERS ?= 2
 CODE := backend driver_api handset planner pod sync web tests bench migrations
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where compiled code may not be kept, each of our many processes compiles for a second or more.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format lock soak bench

@@ -5,6 +5,7 @@ A new command is one line in COMMANDS: where it is, and what `doorstep --help` s
 
 import importlib
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -52,7 +53,7 @@ def doorstep() -> None:
     """Routes, manifests and proof of delivery for drivers who are offline half the day."""
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Run the command line; what an operator can mend is said in a sentence, not a traceback."""
     from backend.cli.family import NotStarted
     from backend.embedded import EmbeddedFailed
@@ -60,7 +61,7 @@ def main() -> None:
     from backend.settings import SettingsIncomplete
 
     try:
-        doorstep(prog_name="doorstep")
+        doorstep(words, prog_name="doorstep")
     except (DoorstepError, EmbeddedFailed, NotStarted, SettingsIncomplete) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)

@@ -12,7 +12,7 @@ import pytest
 
 from backend.cli.archive import ArchiveBroken, unpack, verify
 from backend.embedded import running
-from tests.fixtures.processes import doorstep
+from tests.fixtures.processes import called, doorstep
 
 PERSON = ("person", "add", "--email", "a@b.org", "--role", "admin", "--password-stdin")
 
@@ -27,7 +27,7 @@ def old() -> Iterator[Path]:
     (data / "blobs/sha256/ab/evidence").write_bytes(b"a photo" * 1000)
     (data / "keys").mkdir()
     (data / "keys/master.key").write_text("the key\n")
-    assert doorstep(*PERSON, "--data", str(data), stdin="pw\n").returncode == 0
+    assert called(*PERSON, "--data", str(data), stdin="pw\n").returncode == 0
     done = doorstep("backup", str(folder / "copy.tar"), "--data", str(data), "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["files"] == 3
@@ -51,8 +51,8 @@ def test_a_restored_installation_is_the_same_with_a_new_life(
     assert (data / "keys/master.key").read_text() == "the key\n"
     assert (data / "keys/master.key").stat().st_mode & 0o077 == 0
     assert (data / "blobs/sha256/ab/evidence").read_bytes() == b"a photo" * 1000
-    again = doorstep(*PERSON, "--data", str(data), "--json", stdin="pw\n")
-    known = doorstep(*PERSON, "--data", str(old), "--json", stdin="pw\n")
+    again = called(*PERSON, "--data", str(data), "--json", stdin="pw\n")
+    known = called(*PERSON, "--data", str(old), "--json", stdin="pw\n")
     assert json.loads(again.stdout)["id"] == json.loads(known.stdout)["id"]
     assert epoch(data) == json.loads(done.stdout)["epoch"] != epoch(old)
 
@@ -75,7 +75,7 @@ def test_nothing_is_overwritten(old: Path, copied: Path) -> None:
     """Neither a file by a backup nor an installation by a restore."""
     before = copied.read_bytes()
     for words in (("backup", str(copied)), ("restore", str(copied))):
-        done = doorstep(*words, "--data", str(old))
+        done = called(*words, "--data", str(old))
         assert done.returncode == 1
         assert "exists" in done.stderr
     assert copied.read_bytes() == before
@@ -90,7 +90,7 @@ def test_a_damaged_backup_restores_nothing(copied: Path, short_folder: Path) -> 
         copied.write_bytes(broken)
         with pytest.raises(ArchiveBroken):
             verify(copied)
-        done = doorstep("restore", str(copied), "--data", str(short_folder / "new"))
+        done = called("restore", str(copied), "--data", str(short_folder / "new"))
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
     assert not (short_folder / "new").exists()

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from backend.cli import COMMANDS
 from backend.store.database import Database
-from tests.fixtures.processes import doorstep
+from tests.fixtures.processes import called, doorstep
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +35,7 @@ async def test_person_add(pg_url: str, db: Database) -> None:
     environ = {"DOORSTEP_DATABASE_URL": pg_url}
     words = ["person", "add", "--email", "Ada@Example.org", "--password-stdin", "--json"]
     first = doorstep(*words, "--role", "admin", stdin="correct horse\n", environ=environ)
-    again = doorstep(
+    again = called(
         *words, "--role", "supervisor", "--depot", "N1", stdin="other\n", environ=environ
     )
     assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
@@ -54,7 +54,7 @@ def test_person_add_refuses(words: tuple[str, str], pg_url: str) -> None:
     """What cannot be right is refused in a sentence before anything is written."""
     given = {"--email": "a@b.org", "--role": "admin", words[0]: words[1]}
     flat = [word for pair in given.items() for word in pair]
-    done = doorstep(
+    done = called(
         "person",
         "add",
         *flat,
@@ -68,7 +68,7 @@ def test_person_add_refuses(words: tuple[str, str], pg_url: str) -> None:
 
 def test_an_old_database_is_not_touched(empty_pg_url: str) -> None:
     """A given database that is not up to date is left alone, and the way out is named."""
-    done = doorstep(
+    done = called(
         "person",
         "add",
         "--email",

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from backend.store.database import Database
 from backend.tables.audit import AuditEntry
 from backend.tables.segments import Segment, SegmentRules
-from tests.fixtures.processes import doorstep
+from tests.fixtures.processes import called, doorstep
 from tests.intake.depots import depot
 
 pytestmark = pytest.mark.anyio
@@ -35,8 +35,12 @@ async def test_a_file_goes_in_once(fresh_db: Database, fresh_pg_url: str, tmp_pa
     )
     assert json.loads(loaded.stdout) == {"stored": 1, "left_out": 0}, loaded.stderr
     words = ("import", str(file), "--depot", code, "--date", "2027-01-04")
-    for more, accepted, unchanged in ((["--dry-run"], 1, 0), ([], 1, 0), ([], 0, 1)):
-        done = doorstep(*words, *more, "--json", environ=environ)
+    for run, more, accepted, unchanged in (
+        (called, ["--dry-run"], 1, 0),
+        (doorstep, [], 1, 0),
+        (called, [], 0, 1),
+    ):
+        done = run(*words, *more, "--json", environ=environ)
         assert done.returncode == 0, done.stderr
         facts = json.loads(done.stdout)
         assert (facts["accepted"], facts["unchanged"], facts["warnings"]) == (
@@ -47,7 +51,7 @@ async def test_a_file_goes_in_once(fresh_db: Database, fresh_pg_url: str, tmp_pa
         assert [(n["line"], n["pointer"], n["code"]) for n in facts["rejected"]] == [
             (4, "/postcode", "bad_postcode")
         ]
-    people = doorstep(*words, environ=environ)
+    people = called(*words, environ=environ)
     assert "0 accepted, 0 updated, 1 unchanged, 1 rejected" in people.stdout
     assert "line 4 /postcode: bad_postcode: 'x' is not a postcode of GB" in people.stdout
 
@@ -63,7 +67,7 @@ async def test_mistakes_are_told_in_a_sentence(fresh_pg_url: str, tmp_path: Path
     ):
         file = tmp_path / "file"
         file.write_text(content)
-        done = doorstep("import", str(file), "--depot", "nowhere", environ=environ)
+        done = called("import", str(file), "--depot", "nowhere", environ=environ)
         assert done.returncode == 1
         assert said in done.stderr
         assert "Traceback" not in done.stderr
@@ -74,8 +78,8 @@ async def test_migrating_brings_segments_and_rules_once(
 ) -> None:
     """Four segments and the rules, each with its entry; again brings nothing."""
     environ = {"DOORSTEP_DATABASE_URL": fresh_pg_url, "DOORSTEP_DATA": str(tmp_path)}
-    for _ in range(2):
-        done = doorstep("migrate", environ=environ)
+    for run in (doorstep, called):
+        done = run("migrate", environ=environ)
         assert done.returncode == 0, done.stderr
         async with fresh_db.snapshot() as tx:
             counts = [

@@ -7,7 +7,7 @@ import pytest
 
 from backend.store import fleet
 from backend.store.database import Database
-from tests.fixtures.processes import doorstep
+from tests.fixtures.processes import called, doorstep
 from tests.planner.rows import DAY, base, consignment, segment
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +26,7 @@ async def test_a_day_is_planned_and_released(
         code = (await fleet.depot_codes(tx))[made.depot]
     environ = {"DOORSTEP_DATABASE_URL": fresh_pg_url, "DOORSTEP_DATA": str(tmp_path)}
     words = ("--depot", code, "--date", DAY.isoformat())
-    early = doorstep("release", *words, environ=environ)
+    early = called("release", *words, environ=environ)
     assert early.returncode == 1
     assert "has no plan" in early.stderr
     planned = doorstep("plan", *words, "--json", environ=environ)
@@ -34,8 +34,8 @@ async def test_a_day_is_planned_and_released(
     facts = json.loads(planned.stdout)
     assert (facts["state"], facts["routes"], facts["assigned"]) == ("done", 1, 1)
     assert [left["reason"] for left in facts["unassigned"]] == ["no_location"]
-    for stops in (1, 0):
-        released = doorstep("release", *words, "--json", environ=environ)
+    for run, stops in ((doorstep, 1), (called, 0)):
+        released = run("release", *words, "--json", environ=environ)
         assert released.returncode == 0, released.stderr
         assert json.loads(released.stdout)["stops"] == stops
 
@@ -51,7 +51,7 @@ async def test_people_see_steps_and_reasons(
         await consignment(tx, made.depot, "A")
         code = (await fleet.depot_codes(tx))[made.depot]
     environ = {"DOORSTEP_DATABASE_URL": fresh_pg_url, "DOORSTEP_DATA": str(tmp_path)}
-    done = doorstep("plan", "--depot", code, "--date", DAY.isoformat(), environ=environ)
+    done = called("plan", "--depot", code, "--date", DAY.isoformat(), environ=environ)
     assert done.returncode == 0, done.stderr
     assert "0 stops on 0 routes, 1 left out" in done.stdout
     assert "A: no shift is planned for this depot and date" in done.stdout
@@ -65,7 +65,7 @@ async def test_mistakes_are_told_in_a_sentence(fresh_pg_url: str, tmp_path: Path
         (("--depot", "x", "--date", "2026-11-24", "--engine", "abacus"), "there is: ortools"),
         (("--depot", "x", "--date", "tomorrow"), "does not match the format"),
     ):
-        done = doorstep("plan", *words, environ=environ)
+        done = called("plan", *words, environ=environ)
         assert done.returncode != 0
         assert said in done.stderr
         assert "Traceback" not in done.stderr
