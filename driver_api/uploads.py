@@ -212,9 +212,8 @@ class Uploads:
         except WrongBytesError as error:
             raise UploadTakenOver from error
         async with self.db.begin() as tx:
-            nobody_may_keep = await _enter(tx, device, true, facts)
-        if nobody_may_keep:
-            await self.blobs.delete(upload.sha256)
+            if await _enter(tx, device, true, facts):
+                await self.blobs.delete(upload.sha256)
         await self.staging.discard(device.id, upload.sha256)
 
     async def _spoil(self, device: CallingDevice, upload: Upload, part: Part) -> None:

@@ -38,7 +38,7 @@ class ConsignmentHeld(StateConflict):
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What an erasure took away; ``hashes`` are files to be deleted once it is committed."""
+    """What an erasure took away; ``hashes`` are files to be deleted with it."""
 
     openings: int
     evidence: int

@@ -284,6 +284,25 @@ async def test_a_hold_forbids_erasure_until_it_is_lifted(
     assert await blobs.size(sha256) is None
 
 
+async def test_an_erasure_whose_file_cannot_go_is_done_by_asking_again(
+    client: Client, clerk: Somebody, fresh_db: Database, settings: Settings
+) -> None:
+    """While the store fails nothing is erased, so that the contact still leads to the file."""
+    made = await a_round(fresh_db, "premium")
+    sha256, _ = await a_photo(fresh_db, settings, made, "premium")
+    [kept] = settings.data.rglob(sha256)
+    kept.unlink()
+    kept.mkdir()  # what cannot be unlinked
+    asked = {"contact": "+14105550142", "basis": "request"}
+    failed = await client.post(f"{PRIVACY}/erasures", json=asked, headers=clerk.headers)
+    assert (failed.status_code, failed.json()["code"]) == (503, "storage_unavailable")
+    kept.rmdir()
+    kept.write_bytes(b"as before")
+    done = await client.post(f"{PRIVACY}/erasures", json=asked, headers=clerk.headers)
+    assert done.json()["erased"] == [str(made.consignments["premium"])]
+    assert not kept.exists()
+
+
 async def test_an_erasure_that_cannot_be(client: Client, clerk: Somebody) -> None:
     """Exactly one of consignment and contact, and a basis; unknown ids are 404."""
     cases: list[tuple[dict[str, str], int]] = [

@@ -132,11 +132,14 @@ class PrivacyController(Controller):
 async def _erase_one(
     db: Database, blobs: Blobs, person: SignedIn, consignment_id: UUID, basis: str
 ) -> ErasureOut:
-    """Erase, commit, and only then delete files: a file without a row is found by erasing again."""
+    """Erase, files before the commit: if a file cannot go, nothing did, and asking again finds all.
+
+    Afterwards nobody could find it: an erased contact leads nowhere.
+    """
     async with db.begin() as tx:
         erased = await privacy.erase(tx, person.actor, consignment_id, basis)
-    for sha256 in sorted(erased.hashes):
-        await blobs.delete(sha256)
+        for sha256 in sorted(erased.hashes):
+            await blobs.delete(sha256)
     return ErasureOut([consignment_id], [], erased.openings, erased.evidence)
 
 
