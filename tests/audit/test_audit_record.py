@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import col
 
 from backend.audit.guard import SilentChange, stand_guard
@@ -105,11 +105,11 @@ async def test_raw_sql_cannot_change_what_is_recorded(db: Database, statement: s
 async def test_two_stale_writers_cannot_both_win(db: Database) -> None:
     """Two transactions that read the same version write one entry with that number, not two."""
     depot_id = await a_depot(db)
-    with pytest.raises(DBAPIError):
-        async with db.begin() as one, db.begin() as other:
-            await one.get(Depot, depot_id)
-            await other.get(Depot, depot_id)
-            await record(one, SYSTEM, Event("depot.renamed", Depot, depot_id, {"name": "A"}))
+    with pytest.raises(IntegrityError):
+        async with db.begin() as other:
+            stale = await other.get_one(Depot, depot_id)
+            assert stale.version == 1
+            async with db.begin() as one:
+                await record(one, SYSTEM, Event("depot.renamed", Depot, depot_id, {"name": "A"}))
             await record(other, SYSTEM, Event("depot.renamed", Depot, depot_id, {"name": "B"}))
-            await one.commit()
-            await other.flush()
+    assert [entry.n for entry in await entries_of(db, depot_id)] == [1, 2]

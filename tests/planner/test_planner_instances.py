@@ -51,7 +51,7 @@ def test_rio_is_served_whole(name: str, least: int) -> None:
     )
     problem = Problem(ORIGIN, Depot("rio", origin), shifts, visits)
     matrix = matrix_of(problem, CrowFlight())
-    outcome = OrToolsEngine().solve(problem, matrix, Budget(5, 1.5), lambda _: None)
+    outcome = OrToolsEngine().solve(problem, matrix, Budget(30, 30, solutions=50), lambda _: None)
     plan = lay_out(problem, matrix, outcome)
     assert not check(problem, matrix, plan)
     assert not plan.left_out
@@ -96,7 +96,7 @@ def _section(lines: list[str], name: str) -> list[list[int]]:
 def test_the_best_known_solution_of_c101_is_found_and_passes_the_checker() -> None:
     """On a clustered VRPTW the engine reaches the published optimum of 827.3."""
     problem, matrix = solomon("C101")
-    outcome = OrToolsEngine().solve(problem, matrix, Budget(8, 3), lambda _: None)
+    outcome = OrToolsEngine().solve(problem, matrix, Budget(30, 30, solutions=60), lambda _: None)
     plan = lay_out(problem, matrix, outcome)
     assert not check(problem, matrix, plan)
     assert plan.cost_s == 8273

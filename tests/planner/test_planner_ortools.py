@@ -30,7 +30,7 @@ def test_a_day_of_150_is_served_whole_and_checked() -> None:
     """The size the project promises: everybody served, no promise broken, the start improved."""
     day = city_day(150)
     matrix = matrix_of(day, CrowFlight())
-    plan = solved(day, Budget(6.0, 1.0))
+    plan = solved(day, Budget(30.0, 30.0, solutions=100))
     assert plan.served == 150
     assert plan.cost_s < construct(day, matrix).cost_s
 
