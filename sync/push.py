@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import anyio
 
-from backend.errors import Unavailable
 from backend.identity.callers import CallingDevice
 from backend.keys import Keys
 from backend.store.database import Database
@@ -62,16 +61,17 @@ async def _patiently(
 
     Any other fault lies in one of the mutations: from then on each is judged in a savepoint.
     """
-    carefully = False
-    for attempt in range(_TRIES):
+    carefully, passed = False, 0
+    while True:
         try:
             async with db.begin() as tx:
                 intake = Intake(tx, keys, device, sent, carefully=carefully)
                 receipts, numbering = await intake.take(chunk, gapped=gapped)
             return Pushed(receipts, numbering.need_from)
         except Exception as error:
-            if attempt == _TRIES - 1 or (carefully and not will_pass(error)):
+            passing = will_pass(error)
+            passed += passing
+            if passed == _TRIES or (carefully and not passing):
                 raise
-            carefully = carefully or not will_pass(error)
-        await anyio.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 - jitter, no secret
-    raise Unavailable
+            carefully = carefully or not passing
+        await anyio.sleep(random.uniform(0, 0.05 * 2**passed))  # noqa: S311 - jitter, no secret
