@@ -3,8 +3,10 @@
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, fields
 
 from litestar import Litestar
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
@@ -27,31 +29,31 @@ from pod.inspector import Inspector
 Life = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 
+@dataclass(slots=True)
+class Ground:
+    """What handlers are given by name."""
+
+    db: Database
+    clock: Clock
+    settings: Settings
+    keys: Keys
+    blobs: Blobs
+    staging: Staging
+    inspector: Inspector
+
+
 def create_app(settings: Settings, *, clock: Clock | None = None) -> Litestar:
     """Assemble the application.
 
     Raises:
         ValueError: the settings name no database.
     """
-    if settings.database_url is None:
-        raise ValueError("no database: `doorstep up` brings one, or set DOORSTEP_DATABASE_URL")
     stand_guard()
-    watch = clock or SystemClock()
-    database = Database(settings.database_url, clock=watch)
-    blobs, inspector = open_blobs(settings), Inspector()
-    shared: dict[str, object] = {
-        "db": database,
-        "clock": watch,
-        "settings": settings,
-        "keys": load_keys(settings.data, log_name=settings.log_name),
-        "blobs": blobs,
-        "staging": open_staging(settings),
-        "inspector": inspector,
-    }
+    ground = _ground(settings, clock or SystemClock())
     return Litestar(
         route_handlers=[*driver_api.routers(), *web.routers()],
         dependencies={
-            **{name: _always(value) for name, value in shared.items()},
+            **{field.name: _part(ground, field.name) for field in fields(Ground)},
             "device": Provide(callers.live_device),
             "any_device": Provide(callers.any_device),
             "person": Provide(callers.person),
@@ -61,7 +63,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Litestar:
         middleware=[Compress()],
         before_request=remember,
         before_send=[stamp],
-        lifespan=[_life(database, blobs, inspector)],
+        lifespan=[_life(ground)],
+        state=State({"ground": ground}),
         openapi_config=OpenAPIConfig(
             title="Doorstep", version=__version__, render_plugins=[SchemaPage()]
         ),
@@ -74,18 +77,42 @@ def from_env() -> Litestar:
     return create_app(load(os.environ))
 
 
-def _always(value: object) -> Provide:
-    return Provide(lambda: value, sync_to_thread=False, use_cache=True)
+def move(app: Litestar, settings: Settings, clock: Clock) -> None:
+    """Put an application that is not being served on other ground.
+
+    Assembling one takes a good part of a second, which is much for whoever needs hundreds.
+    """
+    old, new = app.state["ground"], _ground(settings, clock)
+    for field in fields(Ground):
+        setattr(old, field.name, getattr(new, field.name))
 
 
-def _life(database: Database, blobs: Blobs, inspector: Inspector) -> Life:
+def _ground(settings: Settings, clock: Clock) -> Ground:
+    if settings.database_url is None:
+        raise ValueError("no database: `doorstep up` brings one, or set DOORSTEP_DATABASE_URL")
+    return Ground(
+        Database(settings.database_url, clock=clock),
+        clock,
+        settings,
+        load_keys(settings.data, log_name=settings.log_name),
+        open_blobs(settings),
+        open_staging(settings),
+        Inspector(),
+    )
+
+
+def _part(ground: Ground, name: str) -> Provide:
+    return Provide(lambda: getattr(ground, name), sync_to_thread=False)
+
+
+def _life(ground: Ground) -> Life:
     @asynccontextmanager
     async def life(_app: Litestar) -> AsyncIterator[None]:
-        await blobs.prepare()
+        await ground.blobs.prepare()
         try:
             yield
         finally:
-            inspector.close()
-            await database.close()
+            ground.inspector.close()
+            await ground.db.close()
 
     return life
