@@ -22,7 +22,7 @@ demo: $(V)/.runtime ## a whole day on made-up data, then it serves until Ctrl-C 
 	@if [ "$(EXIT)" = 1 ] || ! [ -t 0 ]; then exit="--exit"; fi; exec $(BIN)/doorstep demo $$exit $(ARGS)
 
 test: $(V)/.dev ## every test, on a real PostgreSQL and a real S3 server
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(V)/.dev ## ruff, types, import contracts
 	@$(BIN)/ruff check .

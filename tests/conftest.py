@@ -22,6 +22,21 @@ ROOT = Path(__file__).parents[1]
 refuse_strangers()
 
 
+# What takes longest begins first, so that no worker is left alone with it at the end.
+LONGEST = ("test_day.py", "test_up.py", "test_demo.py", "test_cli_", "test_planner_", "test_web_")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first, and leave the rest as it is."""
+    items.sort(key=lambda item: _rank(item.path.name))
+
+
+def _rank(name: str) -> int:
+    ranks = (rank for rank, start in enumerate(LONGEST) if name.startswith(start))
+    return next(ranks, len(LONGEST))
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Async tests run on asyncio, as the server does."""

@@ -52,12 +52,24 @@ def test_bytes_of_the_verifiers_copy(outcome: Callable[[int, int], int]) -> None
     assert missed == []
 
 
-@pytest.mark.parametrize("name", ["checkpoint", "range.json"])
-def test_every_value_of_every_byte(outcome: Callable[[int, int], int], name: str) -> None:
-    """The signed note and the range, each byte with all 255 other values."""
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [("range.json", 1), ("checkpoint", 11), pytest.param("checkpoint", 1, marks=pytest.mark.soak)],
+)
+def test_every_value_of_every_byte(
+    outcome: Callable[[int, int], int], name: str, step: int
+) -> None:
+    """The range and the signed note, each byte with its other values; of the long note, each byte
+    with a share of them that begins elsewhere at the next byte.
+    """
     start = BUNDLE.index(MEMBERS[name])
     places = range(start, start + len(MEMBERS[name]))
-    missed = [(at, mask) for at in places for mask in range(1, 256) if outcome(at, mask) != v.UNFIT]
+    missed = [
+        (at, mask)
+        for at in places
+        for mask in range(1 + at % step, 256, step)
+        if outcome(at, mask) != v.UNFIT
+    ]
     assert missed == []
 
 

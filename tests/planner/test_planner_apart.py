@@ -80,13 +80,3 @@ def test_the_process_ends_with_its_parent() -> None:
 def _children() -> set[str]:
     found = Path(f"/proc/{os.getpid()}/task").glob("*/children")
     return {pid for listing in found for pid in listing.read_text().split()}
-
-
-@pytest.mark.parametrize("door", ["backend.app", "backend.jobs", "backend.cli"])
-def test_no_other_process_loads_a_solver(door: str) -> None:
-    """API, timetable and command line know the planner, and none of them its solver."""
-    code = f"import sys, {door}; sys.exit(any(n.startswith('ortools') for n in sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], timeout=60, check=False
-    )
-    assert done.returncode == 0

@@ -41,7 +41,7 @@ async def depot(fresh_db: Database) -> Base:
 async def planned(db: Database, depot: UUID, day: dt.date = DAY) -> Plan:
     """Queue a plan, make it, and return its row."""
     async with db.begin() as tx:
-        plan_id = await queue_plan(tx, depot, day, requested_by="test", time_limit_s=1)
+        plan_id = await queue_plan(tx, depot, day, requested_by="test", time_limit_s=0.2)
     assert plan_id is not None
     assert await make_next_plan(db, only=plan_id) == plan_id
     return await row(db, plan_id)
@@ -190,7 +190,7 @@ async def test_two_workers_make_one_plan(fresh_db: Database, depot: Base) -> Non
     """Of two that ask at once, one gets the plan and the other nothing."""
     async with fresh_db.begin() as tx:
         await consignment(tx, depot.depot, "A")
-        await queue_plan(tx, depot.depot, DAY, requested_by="test", time_limit_s=1)
+        await queue_plan(tx, depot.depot, DAY, requested_by="test", time_limit_s=0.2)
     made = await asyncio.gather(make_next_plan(fresh_db), make_next_plan(fresh_db))
     assert sum(plan_id is not None for plan_id in made) == 1
     assert len(await stops(fresh_db)) == 1
@@ -203,7 +203,7 @@ async def test_two_plans_of_one_day_are_made_one_after_the_other(
     async with fresh_db.begin() as tx:
         await consignment(tx, depot.depot, "A")
         for _ in range(2):
-            await queue_plan(tx, depot.depot, DAY, requested_by="test", time_limit_s=1)
+            await queue_plan(tx, depot.depot, DAY, requested_by="test", time_limit_s=0.2)
     made = await asyncio.gather(make_next_plan(fresh_db), make_next_plan(fresh_db))
     assert None in made
     assert await make_next_plan(fresh_db) is not None

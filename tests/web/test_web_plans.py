@@ -55,7 +55,7 @@ class Scene:
     async def plan(self) -> UUID:
         """Ask for a plan and make it, as the jobs process does."""
         status, body = await self.post(
-            "/plans", {"depot": self.code, "date": DAY.isoformat(), "time_limit_s": 1}
+            "/plans", {"depot": self.code, "date": DAY.isoformat(), "time_limit_s": 0.2}
         )
         assert status == 202
         assert await make_next_plan(self.db, only=UUID(body["plan_id"])) is not None
