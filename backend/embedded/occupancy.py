@@ -23,6 +23,7 @@ from backend.embedded.server import (
     prepare,
     server_pid,
     stop,
+    tidy,
     wait_until_ready,
 )
 
@@ -98,6 +99,7 @@ def _leave(cluster: Cluster, users: int) -> None:
                 stop(cluster)  # nothing left to do, unless somebody killed the warden
         else:
             fcntl.flock(users, fcntl.LOCK_SH)  # at once if others stay, else after the warden
+            tidy(cluster)  # the warden ends with its server, perhaps before it has tidied up
     os.close(users)
     _wardens[:] = [warden for warden in _wardens if warden.poll() is None]
 

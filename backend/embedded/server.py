@@ -103,7 +103,12 @@ def wait_until_ready(cluster: Cluster, alive: Callable[[], bool]) -> None:
 def stop(cluster: Cluster) -> None:
     """Bring the server down if it is up, and leave nothing of it outside the data folder."""
     _end(cluster)
-    if cluster.socket_folder != cluster.folder:
+    tidy(cluster)
+
+
+def tidy(cluster: Cluster) -> None:
+    """Remove what a server that has ended left outside the data folder."""
+    if cluster.socket_folder != cluster.folder and server_pid(cluster) is None:
         with contextlib.suppress(OSError):
             cluster.socket_folder.rmdir()
 
