@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -48,32 +48,46 @@ CREATE TABLE IF NOT EXISTS naming (
 """
 
 Sync = Literal["FULL", "NORMAL"]
+# Called before each step that outlasts the app: a statement, a commit, a file, a request. One that
+# raises ends the app right there, as a kill would.
+Pulse = Callable[[], None]
+
+
+def alive() -> None:
+    """The pulse of an app that nobody kills."""
 
 
 class Disk:
     """The phone's database; small enough that calling it from the event loop is honest."""
 
-    def __init__(self, path: Path, *, synchronous: Sync = "FULL") -> None:
+    def __init__(self, path: Path, *, synchronous: Sync = "FULL", pulse: Pulse = alive) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.synchronous: Sync = synchronous
-        self.db = sqlite3.connect(path, isolation_level=None, timeout=10)
-        self.db.execute("PRAGMA journal_mode = WAL")
-        self.db.execute(f"PRAGMA synchronous = {synchronous}")
-        self.db.executescript(_SCHEMA)
+        self.pulse = pulse
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute(f"PRAGMA synchronous = {synchronous}")
+        self._db.executescript(_SCHEMA)
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        self.pulse()
+        return self._db
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing; an inner call joins the outer transaction."""
-        if self.db.in_transaction:
-            yield self.db
+        if self._db.in_transaction:
+            yield self._db
             return
         self.db.execute("BEGIN IMMEDIATE")
         try:
-            yield self.db
+            yield self._db
+            self.pulse()
         except BaseException:
-            self.db.execute("ROLLBACK")
+            self._db.execute("ROLLBACK")
             raise
-        self.db.execute("COMMIT")
+        self._db.execute("COMMIT")
 
     def get(self, key: str) -> str | None:
         row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
@@ -97,10 +111,12 @@ class Disk:
         self.db.execute("VACUUM")
 
     def close(self) -> None:
-        self.db.close()
+        self._db.close()
 
 
-def write_durably(path: Path, data: bytes, *, synchronous: Sync = "FULL") -> None:
+def write_durably(
+    path: Path, data: bytes, *, synchronous: Sync = "FULL", pulse: Pulse = alive
+) -> None:
     """A file that is either wholly there, on the disk, or not there at all; owner's eyes only."""
     half = path.with_name(path.name + ".part")
     fd = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -109,4 +125,5 @@ def write_durably(path: Path, data: bytes, *, synchronous: Sync = "FULL") -> Non
         file.flush()
         if synchronous == "FULL":
             os.fsync(file.fileno())
+    pulse()
     half.replace(path)

@@ -85,7 +85,12 @@ class Shelf:
         """The file is on the disk before any mutation may name it."""
         sha256 = photo.sha256
         if not self.path(sha256).exists():
-            write_durably(self.path(sha256), photo.data, synchronous=self._disk.synchronous)
+            write_durably(
+                self.path(sha256),
+                photo.data,
+                synchronous=self._disk.synchronous,
+                pulse=self._disk.pulse,
+            )
         self._disk.db.execute(
             "INSERT INTO evidence (sha256, kind, media_type, size) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (sha256) DO UPDATE SET state = iif(state = 'freed', 'waiting', state)",

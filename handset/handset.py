@@ -14,7 +14,7 @@ import httpx
 
 from handset.base import Base
 from handset.clockwork import DeviceClock, SystemClock
-from handset.disk import Disk, Sync
+from handset.disk import Disk, Pulse, Sync, alive
 from handset.display import in_order, overlay
 from handset.door import opens
 from handset.evidence import Shelf
@@ -45,15 +45,18 @@ class Handset(Verbs):
         device: Device | None = None,
         signed: bool = True,
         synchronous: Sync = "FULL",
+        pulse: Pulse = alive,
     ) -> None:
         self.clock = clock or SystemClock()
         about = device or Device()
-        self._disk = Disk(folder / "handset.db", synchronous=synchronous)
+        self._disk = Disk(folder / "handset.db", synchronous=synchronous, pulse=pulse)
         key = DeviceKey.kept_in(folder / "device.key") if signed else None
         self.journal = Journal(self._disk, key)
         self.base = Base(self._disk)
         self.shelf = Shelf(self._disk, folder / "files")
-        self._road = Road(base_url, transport=transport, patience=patience, encoding=encoding)
+        self._road = Road(
+            base_url, transport=transport, patience=patience, encoding=encoding, pulse=pulse
+        )
         self.session = Session(self._disk, self._road, about, key)
         self.syncer = Syncer(
             self._disk,

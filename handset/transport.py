@@ -18,6 +18,7 @@ import httpx
 import msgspec
 import zstandard
 
+from handset.disk import Pulse, alive
 from handset.faults import Refused, Unreachable
 from handset.wire import ProblemBody
 
@@ -56,7 +57,9 @@ class Road:
         transport: httpx.AsyncBaseTransport | None = None,
         patience: Patience | None = None,
         encoding: Encoding = "zstd",
+        pulse: Pulse = alive,
     ) -> None:
+        self._pulse = pulse
         self.patience = patience or Patience()
         self._encoding = encoding
         self._client = httpx.AsyncClient(
@@ -78,6 +81,7 @@ class Road:
         trouble = "no attempt allowed"
         for attempt in range(attempts):
             retry_after = None
+            self._pulse()
             try:
                 answer = await self._client.request(
                     method, path, headers=headers, content=content, params=params
@@ -85,6 +89,7 @@ class Road:
             except httpx.TransportError as error:
                 trouble = f"{type(error).__name__}: {error}"
             else:
+                self._pulse()
                 if answer.status_code not in _TRY_AGAIN:
                     return answer
                 trouble = f"status {answer.status_code}"
