@@ -18,7 +18,7 @@ from sync import cursor
 from sync.clockwork import DeviceTime, read_wall
 from sync.envelope import MAX_BYTES, BatchTooLarge, Client, Envelope, open_envelope
 from sync.mutations import hear
-from sync.pull import Digests, Pulled, pull
+from sync.pull import Digests, Pulled, held_at, pull
 from sync.push import Pushed, push
 from sync.receipts import Reply
 
@@ -66,11 +66,12 @@ async def _reply(
         now = moment(tx)
         standing = await manifests.standing(tx, device.id, device.driver_id, scope)
         here = cursor.Cursor(standing.epoch, scope, standing.v)
+        held = held_at(envelope.cursor, here, standing.floor)
         pulled: Pulled | None = None
         if envelope.pull and not device.revoked:
-            pulled = await pull(tx, keys, digests, here, envelope.cursor)
+            pulled = await pull(tx, keys, digests, here, held)
     if envelope.mutations or _is_stale(standing.seen_at, now):
-        await _note_contact(db, device, envelope.client)
+        await _note_contact(db, device, envelope.client, held)
     return Reply(
         server_time=rfc3339(now),
         epoch=standing.epoch,
@@ -100,13 +101,16 @@ def _is_stale(seen_at: datetime | None, now: datetime) -> bool:
     return seen_at is None or now - seen_at > _NOTED_EVERY
 
 
-async def _note_contact(db: Database, device: CallingDevice, client: Client) -> None:
-    """Remember that the phone was heard, and what it says it still has."""
+async def _note_contact(
+    db: Database, device: CallingDevice, client: Client, held: cursor.Cursor | None
+) -> None:
+    """Remember that the phone was heard, what it says it still has, and how far its base is."""
     async with db.begin() as tx:
-        said = {
+        said: dict[str, Any] = {
             "seen_at": moment(tx),
             "pending": client.pending,
             "oldest_pending_at": read_wall(client.oldest_pending_at),
+            **({} if held is None else {"pulled_v": held.v}),
         }
         await devices.note_contact(tx, device.id, said)
 

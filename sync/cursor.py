@@ -15,20 +15,31 @@ class _Wire(msgspec.Struct, array_like=True):
     epoch: UUID
     scope: str
     v: int
+    begun: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a phone's base is: everything of ``scope`` up to ``v``."""
+    """How far a phone's base is: everything of ``scope`` up to ``v``.
+
+    ``begun`` is where the scope stood when the base was begun, as long as that is further on: a
+    snapshot of several pages has seen what had left the scope by then.
+    """
 
     epoch: UUID
     scope: str
     v: int
+    begun: int = 0
+
+    @property
+    def seen(self) -> int:
+        """The version up to which no tombstone is owed to this base."""
+        return max(self.v, self.begun)
 
 
 def write(cursor: Cursor) -> str:
     """Write a cursor."""
-    raw = msgspec.json.encode(_Wire(SCHEMA, cursor.epoch, cursor.scope, cursor.v))
+    raw = msgspec.json.encode(_Wire(SCHEMA, cursor.epoch, cursor.scope, cursor.v, cursor.begun))
     return urlsafe_b64encode(raw).decode().rstrip("=")
 
 
@@ -41,6 +52,6 @@ def read(text: str | None) -> Cursor | None:
         wire = msgspec.json.decode(raw, type=_Wire)
     except (ValueError, msgspec.DecodeError):
         return None
-    if wire.schema != SCHEMA or wire.v < 0:
+    if wire.schema != SCHEMA or min(wire.v, wire.begun) < 0:
         return None
-    return Cursor(wire.epoch, wire.scope, wire.v)
+    return Cursor(wire.epoch, wire.scope, wire.v, wire.begun)

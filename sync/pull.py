@@ -52,15 +52,13 @@ def digest(versions: Iterable[tuple[str, str, int]]) -> str:
 
 
 async def pull(
-    tx: Tx, keys: Keys, digests: Digests, here: cursor.Cursor, asked: str | None
+    tx: Tx, keys: Keys, digests: Digests, here: cursor.Cursor, held: cursor.Cursor | None
 ) -> Pulled:
-    """Return what a phone at ``asked`` lacks; ``here`` is where its scope stands in this snapshot.
+    """Return what a phone at ``held`` lacks; ``here`` is where its scope stands in this snapshot.
 
-    A cursor of another epoch, scope or schema, or from the future, is answered with a snapshot.
+    ``held`` is None where its cursor tells us nothing: it is answered with a snapshot.
     """
-    held = cursor.read(asked)
-    known = held is not None and held.epoch == here.epoch and held.scope == here.scope
-    since = held.v if held is not None and known and held.v <= here.v else None
+    since = None if held is None else held.v
     if since == here.v:
         fresh = await digests.of(tx, here)
         return Pulled(
@@ -68,14 +66,28 @@ async def pull(
         )
     changes, last = await _changes(tx, here, since)
     more = last < here.v
+    begun = here.v if held is None else held.begun
+    reached = cursor.Cursor(here.epoch, here.scope, last, begun if more else 0)
     return Pulled(
-        cursor=cursor.write(cursor.Cursor(here.epoch, here.scope, last)),
+        cursor=cursor.write(reached),
         reset=since is None,
         more=more,
         puts=await _puts(tx, keys, [change for change in changes if not change.gone]),
         removes=[Remove(change.type, change.entity_id) for change in changes if change.gone],
         digest=None if more else await digests.of(tx, here),
     )
+
+
+def held_at(text: str | None, here: cursor.Cursor, floor: int) -> cursor.Cursor | None:
+    """Return where a phone stands if a delta can take it on from there.
+
+    Not from another epoch, scope or schema, nor from the future, nor from below the floor: what
+    left the scope since is forgotten.
+    """
+    held = cursor.read(text)
+    if held is None or (held.epoch, held.scope) != (here.epoch, here.scope):
+        return None
+    return held if held.v <= here.v and held.seen >= floor else None
 
 
 async def _changes(tx: Tx, here: cursor.Cursor, since: int | None) -> tuple[list[feed.Change], int]:

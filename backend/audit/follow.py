@@ -1,4 +1,4 @@
-"""What follows a recorded change of a stop or route: the driver's feed and the stop's timeline.
+"""What follows a recorded change: the driver's feed, the depot's, and the stop's timeline.
 
 It hangs on the one writer, so that no use case can change a stop and forget to tell the phone.
 """
@@ -17,6 +17,7 @@ from backend.store import feed
 from backend.store.database import moment
 from backend.tables.base import Audited
 from backend.tables.fleet import Driver
+from backend.tables.inbox import InboxItem
 from backend.tables.plans import Route
 from backend.tables.stops import Stop, StopEvent
 
@@ -55,9 +56,14 @@ def follow(
     match row:
         case Stop():
             _feed(tx, "stop", row.id, before, row.manifest_driver_id)
+            _board(tx, row, cast("UUID | None", before.get("route_id")))
             tx.add(_event(actor, action, occurred, row, moment(tx), witness or Witness()))
         case Route():
             _feed(tx, "route", row.id, before, row.manifest_driver_id)
+            feed.touch(tx, feed.board_of(row.id), "route", str(row.id))
+        case InboxItem() if row.depot_id is not None:
+            is_gone = row.state != "open"
+            feed.touch(tx, feed.depot_scope(row.depot_id), "inbox", str(row.id), gone=is_gone)
         case Driver():
             for name in ("reasons", "settings"):
                 feed.touch(tx, feed.driver_scope(row.id), name, name)
@@ -74,6 +80,13 @@ def _feed(
         feed.touch(tx, feed.driver_scope(former), kind, str(id_), gone=True)
     if holder is not None:
         feed.touch(tx, feed.driver_scope(holder), kind, str(id_))
+
+
+def _board(tx: AsyncSession, stop: Stop, former: UUID | None) -> None:
+    """Show the stop on its depot's board, and no longer where its former route is."""
+    if former is not None and former != stop.route_id:
+        feed.touch(tx, feed.board_of(former), "stop", str(stop.id), gone=True)
+    feed.touch(tx, feed.board_of(stop.route_id), "stop", str(stop.id))
 
 
 def _event(

@@ -1,9 +1,12 @@
 """Scopes and their feed: what changed for whom, numbered by one counter per scope.
 
-A transaction remembers what it touched; ``publish`` writes those feed rows and bumps each scope's
+A transaction remembers what it touched; ``publish`` writes those feed rows and bumps each driver's
 counter once, in id order, as the last locks of the transaction. All rows of one transaction in one
 scope share one number. A counter that is bumped early or a plain sequence would lose changes of
 transactions that commit out of order.
+
+A depot's counter is taken by nobody here: two hundred drivers would queue for it. Its rows are
+written without a number, and ``store.depots`` numbers them afterwards.
 """
 
 from collections.abc import Iterable
@@ -11,12 +14,15 @@ from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, select, text
+from sqlalchemy import ARRAY, Boolean, DateTime, Select, Text, Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from backend.tables.scopes import Feed, Scope
 
+DEPOT = "depot:"
+_ROUTE = "route:"
 _TOUCHED = "touched"
 
 
@@ -44,42 +50,74 @@ def driver_scope(driver_id: UUID) -> str:
     return f"driver:{driver_id}"
 
 
+def depot_scope(depot_id: UUID) -> str:
+    """Name a depot's scope, which its control room reads."""
+    return f"{DEPOT}{depot_id}"
+
+
+def board_of(route_id: UUID) -> str:
+    """Name the scope of the depot that a route belongs to, which ``publish`` looks up."""
+    return f"{_ROUTE}{route_id}"
+
+
 def touch(tx: AsyncSession, scope: str, type_: str, entity_id: str, *, gone: bool = False) -> None:
     """Remember that an entity of a scope changed, or left it; the last word counts."""
     touched = cast("dict[Key, bool]", tx.info.setdefault(_TOUCHED, {}))
     touched[Key(scope, type_, entity_id)] = gone
 
 
-_BUMP = text(
-    "INSERT INTO scope (id, v) VALUES (:id, 1) "
-    "ON CONFLICT (id) DO UPDATE SET v = scope.v + 1 RETURNING v"
-)
-_PUT = text(
-    "INSERT INTO feed (scope, type, entity_id, v, gone) "
-    "SELECT :scope, t, e, :v, g FROM unnest("
-    "CAST(:types AS text[]), CAST(:ids AS text[]), CAST(:gone AS boolean[])) AS x(t, e, g) "
-    "ON CONFLICT (scope, type, entity_id) DO UPDATE SET v = excluded.v, gone = excluded.gone"
+# One statement. Counters come before rows, by the sort; an entity that left one route and came to
+# another of the same depot is still there; what is on a superseded route is not.
+_PUBLISH = text(
+    """
+    WITH told AS (
+      SELECT coalesce(t.scope, 'depot:' || r.depot_id) AS scope, t.type, t.entity_id,
+             bool_and(t.gone OR coalesce(r.state = 'superseded', false)) AS gone
+      FROM unnest(:scopes, :routes, :types, :ids, :gone) AS t(scope, route, type, entity_id, gone)
+      LEFT JOIN route r ON r.id = t.route
+      GROUP BY 1, 2, 3
+    ), bumped AS (
+      INSERT INTO scope (id, v)
+      SELECT DISTINCT scope, 1 FROM told WHERE scope NOT LIKE 'depot:%' ORDER BY 1
+      ON CONFLICT (id) DO UPDATE SET v = scope.v + 1 RETURNING id, v
+    )
+    INSERT INTO feed (scope, type, entity_id, v, gone, gone_at)
+    SELECT told.scope, told.type, told.entity_id, bumped.v, told.gone,
+           CASE WHEN told.gone THEN :now END
+    FROM told LEFT JOIN bumped ON bumped.id = told.scope
+    WHERE told.scope IS NOT NULL
+    ORDER BY 1, 2, 3
+    ON CONFLICT (scope, type, entity_id)
+    DO UPDATE SET v = excluded.v, gone = excluded.gone, gone_at = excluded.gone_at
+    """
+).bindparams(
+    bindparam("scopes", type_=ARRAY(Text)),
+    bindparam("routes", type_=ARRAY(Uuid)),
+    bindparam("types", type_=ARRAY(Text)),
+    bindparam("ids", type_=ARRAY(Text)),
+    bindparam("gone", type_=ARRAY(Boolean)),
+    bindparam("now", type_=DateTime(timezone=True)),
 )
 
 
-async def publish(tx: AsyncSession) -> dict[str, int]:
-    """Number what the transaction touched; return each touched scope's new version."""
+async def publish(tx: AsyncSession) -> None:
+    """Write what the transaction touched, numbered where it is a driver's."""
     touched = cast("dict[Key, bool]", tx.info.pop(_TOUCHED, {}))
-    versions: dict[str, int] = {}
-    for scope in sorted({key.scope for key in touched}):
-        keys = sorted(key for key in touched if key.scope == scope)
-        versions[scope] = (await tx.execute(_BUMP, {"id": scope})).scalar_one()
-        await tx.execute(
-            _PUT,
-            {
-                "scope": scope,
-                "v": versions[scope],
-                "types": [key.type for key in keys],
-                "ids": [key.entity_id for key in keys],
-                "gone": [touched[key] for key in keys],
-            },
-        )
-    return versions
+    if not touched:
+        return
+    keys = sorted(touched)
+    routes = [
+        key.scope.removeprefix(_ROUTE) if key.scope.startswith(_ROUTE) else None for key in keys
+    ]
+    values = {
+        "scopes": [None if route else key.scope for key, route in zip(keys, routes, strict=True)],
+        "routes": [UUID(route) if route else None for route in routes],
+        "types": [key.type for key in keys],
+        "ids": [key.entity_id for key in keys],
+        "gone": [touched[key] for key in keys],
+        "now": tx.info["now"],
+    }
+    await tx.execute(_PUBLISH, values)
 
 
 async def version(tx: AsyncSession, scope: str) -> int:
@@ -111,14 +149,16 @@ async def present(tx: AsyncSession, scope: str, *, limit: int) -> tuple[list[Cha
     Tombstones are for those who held what is gone. Whoever begins anew is spared them: there is
     one for every stop that a driver ever had.
     """
-    return await _page(tx, _changes(scope).where(~col(Feed.gone)), limit)
+    here = _changes(scope).where(~col(Feed.gone), col(Feed.v).is_not(None))
+    return await _page(tx, here, limit)
 
 
 def _changes(scope: str) -> Select[str, str, int, bool]:
+    v = cast("Mapped[int]", col(Feed.v))  # whoever selects by a number sees no row without one
     return (
-        select(col(Feed.type), col(Feed.entity_id), col(Feed.v), col(Feed.gone))
+        select(col(Feed.type), col(Feed.entity_id), v, col(Feed.gone))
         .where(col(Feed.scope) == scope)
-        .order_by(col(Feed.v), col(Feed.type), col(Feed.entity_id))
+        .order_by(v, col(Feed.type), col(Feed.entity_id))
     )
 
 
@@ -139,6 +179,6 @@ async def _page(
 async def all_versions(tx: AsyncSession, scope: str) -> list[tuple[str, str, int]]:
     """Return (type, id, v) of every entity that is in the scope now."""
     query = select(col(Feed.type), col(Feed.entity_id), col(Feed.v)).where(
-        col(Feed.scope) == scope, ~col(Feed.gone)
+        col(Feed.scope) == scope, ~col(Feed.gone), col(Feed.v).is_not(None)
     )
     return [(row.type, row.entity_id, row.v) for row in await tx.execute(query)]

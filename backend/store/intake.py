@@ -89,12 +89,13 @@ async def lock(tx: Tx, ids: Collection[UUID]) -> dict[UUID, Consignment]:
 
 async def tell_drivers(tx: Tx, consignment_id: UUID) -> None:
     """Put the stops of a consignment anew on the manifests that hold them."""
-    query = select(col(Stop.id), col(Stop.manifest_driver_id)).where(
+    query = select(col(Stop.id), col(Stop.route_id), col(Stop.manifest_driver_id)).where(
         col(Stop.consignment_id) == consignment_id, col(Stop.manifest_driver_id).is_not(None)
     )
-    for stop_id, driver_id in await tx.execute(query):
+    for stop_id, route_id, driver_id in await tx.execute(query):
         if driver_id is not None:
             feed.touch(tx, feed.driver_scope(driver_id), "stop", str(stop_id))
+            feed.touch(tx, feed.board_of(route_id), "stop", str(stop_id))
 
 
 async def add_parcels(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:

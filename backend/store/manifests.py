@@ -29,6 +29,7 @@ class Standing:
 
     epoch: UUID
     v: int
+    floor: int
     acked_n: int
     seen_at: datetime | None
     wanted: tuple[str, ...]
@@ -118,14 +119,21 @@ async def standing(tx: Tx, device_id: UUID, driver_id: UUID, scope: str) -> Stan
     )
     facts = select(
         col(Installation.epoch),
-        select(col(Scope.v)).where(col(Scope.id) == scope).scalar_subquery().label("v"),
+        col(Scope.v),
+        col(Scope.floor),
         col(DeviceJournal.acked_n),
         col(DeviceJournal.seen_at),
         select(func.array_agg(unverified.c.sha256)).scalar_subquery().label("wanted"),
     )
-    query = facts.join(DeviceJournal, col(DeviceJournal.device_id) == device_id)
+    query = (
+        facts.select_from(Installation)
+        .join(DeviceJournal, col(DeviceJournal.device_id) == device_id)
+        .outerjoin(Scope, col(Scope.id) == scope)
+    )
     row = (await tx.execute(query)).one()
-    return Standing(row.epoch, row.v or 0, row.acked_n, row.seen_at, tuple(row.wanted or ()))
+    return Standing(
+        row.epoch, row.v or 0, row.floor or 0, row.acked_n, row.seen_at, tuple(row.wanted or ())
+    )
 
 
 async def routes(tx: Tx, ids: Collection[UUID]) -> list[RouteLine]:

@@ -1,9 +1,11 @@
 """Devices, how they got in, their tokens, and how far their journals were heard."""
 
 import datetime as dt
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, LargeBinary
+from sqlalchemy import BigInteger, CheckConstraint, LargeBinary, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from backend.tables.base import Audited, Row, UtcTime, audited
@@ -26,16 +28,23 @@ class Device(Audited, table=True):
 
 
 class DeviceJournal(Row, table=True):
-    """How far a device's journal was taken in; locked first by every push."""
+    """How far a device's journal was taken in; locked first by every push.
+
+    ``clocks`` is what its calls showed of its clocks, ``skew_ms`` by how much its wall clock was
+    ahead at the last noted contact.
+    """
 
     __tablename__ = "device_journal"
     __table_args__ = (CheckConstraint("acked_n >= 0", name="acked_n"),)
 
     device_id: UUID = Field(primary_key=True, foreign_key="device.id")
     acked_n: int = Field(default=0, sa_type=BigInteger)
+    pulled_v: int | None = Field(default=None, sa_type=BigInteger)  # what its last cursor had seen
     seen_at: dt.datetime | None = Field(default=None, sa_type=UtcTime)
     pending: int | None = None
     oldest_pending_at: dt.datetime | None = Field(default=None, sa_type=UtcTime)
+    clocks: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
+    skew_ms: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class LostRange(Row, table=True):
@@ -62,13 +71,17 @@ class EnrolmentCode(Row, table=True):
 
 
 class RefreshToken(Row, table=True):
-    """A refresh token by its hash. The successor is derived, so a lost reply can be repeated."""
+    """A refresh token by its hash. The successor is derived, so a lost reply can be repeated.
+
+    ``generation`` counts within the family; 0 is what older releases gave out.
+    """
 
     __tablename__ = "refresh_token"
 
     token_hash: bytes = Field(primary_key=True, sa_type=LargeBinary)
     device_id: UUID = Field(foreign_key="device.id")
     family: UUID = Field(index=True)
+    generation: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     issued_at: dt.datetime = Field(sa_type=UtcTime)
     spent_at: dt.datetime | None = Field(default=None, sa_type=UtcTime)
     nonce: str | None = None
