@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, LargeBinary, text
+from sqlalchemy import BigInteger, CheckConstraint, LargeBinary, false, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -31,7 +31,7 @@ class DeviceJournal(Row, table=True):
     """How far a device's journal was taken in; locked first by every push.
 
     ``clocks`` is what its calls showed of its clocks, ``skew_ms`` by how much its wall clock was
-    ahead at the last noted contact.
+    ahead at the last noted contact. ``holds`` says that something of it waits to be judged again.
     """
 
     __tablename__ = "device_journal"
@@ -44,6 +44,7 @@ class DeviceJournal(Row, table=True):
     pending: int | None = None
     oldest_pending_at: dt.datetime | None = Field(default=None, sa_type=UtcTime)
     clocks: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
+    holds: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     skew_ms: int | None = Field(default=None, sa_type=BigInteger)
 
 

@@ -15,7 +15,8 @@ class Mutation(Row, table=True):
     """One mutation as received, whatever became of it.
 
     ``numbered`` rows hold a device's number for good; forks, events of closed ranges and numberless
-    ones are kept beside them. ``hash`` is over the RFC 8785 bytes, else over the raw bytes.
+    ones are kept beside them. ``hash`` is over the RFC 8785 bytes, else over the raw bytes. A held
+    one keeps in ``dated`` when it happened, as the clocks told when it came.
     """
 
     __tablename__ = "mutation"
@@ -52,3 +53,4 @@ class Mutation(Row, table=True):
     code: str | None = None
     receipt: dict[str, Any] = Field(sa_type=JSONB)
     received_at: dt.datetime = Field(sa_type=UtcTime)
+    dated: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))

@@ -87,7 +87,8 @@ class StopEvent(Row, table=True):
     """An event on a stop's timeline, with both clocks: when it happened and when it was known.
 
     ``kind`` is a mutation kind for drivers' facts and the entry's action for everything else;
-    ``source`` is the actor's type. ``version`` is the stop's version after it.
+    ``source`` is the actor's type. ``version`` is the stop's version after it. ``device_wall`` is
+    what the phone's own clock showed, right or wrong.
     """
 
     __tablename__ = "stop_event"
@@ -106,6 +107,7 @@ class StopEvent(Row, table=True):
     happened: dt.datetime = Field(sa_type=UtcTime)
     uncertainty_ms: int | None = None
     known: dt.datetime = Field(sa_type=UtcTime)
+    device_wall: dt.datetime | None = Field(default=None, sa_type=UtcTime)
     body: dict[str, Any] = Field(sa_type=JSONB)
     fix: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
     findings: list[Any] = Field(sa_type=JSONB)
