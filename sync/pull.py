@@ -94,7 +94,8 @@ async def _changes(tx: Tx, here: cursor.Cursor, since: int | None) -> tuple[list
     """Return a page of what a phone lacks, and the version that it is at with it."""
     if since is not None:
         changes = await feed.since(tx, here.scope, since, limit=PAGE)
-        return changes, changes[-1].v if changes else here.v
+        # What was last may have been dropped since: a page that is not full is the end.
+        return changes, changes[-1].v if len(changes) >= PAGE else here.v
     changes, is_all = await feed.present(tx, here.scope, limit=PAGE)
     return changes, here.v if is_all else changes[-1].v
 
