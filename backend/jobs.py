@@ -21,6 +21,7 @@ from backend.audit.guard import stand_guard
 from backend.audit.seal import seal
 from backend.blobs import open_staging
 from backend.clock import Clock, SystemClock
+from backend.dispatch.boards import clear_boards, drop_tombstones, number_boards
 from backend.dispatch.release import close_day
 from backend.ids import new_id
 from backend.keys import Keys, load_keys
@@ -113,6 +114,15 @@ class Timetable:
             await self.leadership.fence(tx)
             await close_day(tx)
 
+    async def number_boards(self) -> None:
+        """Number what changed on the depots' boards, so that the control rooms read it."""
+        await number_boards(self.db, self.leadership.fence)
+
+    async def clear_boards(self) -> None:
+        """Take old routes off the boards, then drop the tombstones that nobody needs."""
+        await clear_boards(self.db, self.leadership.fence)
+        await drop_tombstones(self.db, self.leadership.fence)
+
     async def seal(self) -> None:
         """Put pending entries into the tree and sign it."""
         await seal(self.db, self.signer)
@@ -160,6 +170,8 @@ LINES = (
     Line("plan", 1, Timetable.plan, leader_only=False),
     Line("nightly", 30, Timetable.nightly),
     Line("end day", 60, Timetable.end_day),
+    Line("number boards", 0.3, Timetable.number_boards),
+    Line("clear boards", 3600, Timetable.clear_boards),
     Line("seal", 1, Timetable.seal),
     Line("judge held", 5, Timetable.judge_held),
     Line("judge learnt", 600, Timetable.judge_learnt),
