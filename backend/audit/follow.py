@@ -13,13 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.domain.people import Actor
 from backend.ids import new_id
-from backend.store import feed
+from backend.store import feed, ledger
 from backend.store.database import moment
+from backend.store.ledger import EventLine, json_text
 from backend.tables.base import Audited
 from backend.tables.fleet import Driver
 from backend.tables.inbox import InboxItem
 from backend.tables.plans import Route
-from backend.tables.stops import Stop, StopEvent
+from backend.tables.stops import Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Witness:
     mutation_id: UUID | None = None
     policy_version: int | None = None
     uncertainty_ms: int | None = None
+    device_wall: datetime | None = None
     body: Mapping[str, Any] = field(default_factory=dict)
     fix: Mapping[str, Any] | None = None
     findings: tuple[Mapping[str, Any], ...] = ()
@@ -57,7 +59,9 @@ def follow(
         case Stop():
             _feed(tx, "stop", row.id, before, row.manifest_driver_id)
             _board(tx, row, cast("UUID | None", before.get("route_id")))
-            tx.add(_event(actor, action, occurred, row, moment(tx), witness or Witness()))
+            happened = occurred or moment(tx)
+            told = _event(actor, action, happened, row, witness or Witness())
+            ledger.of(tx).events.append(told)
         case Route():
             _feed(tx, "route", row.id, before, row.manifest_driver_id)
             feed.touch(tx, feed.board_of(row.id), "route", str(row.id))
@@ -90,14 +94,9 @@ def _board(tx: AsyncSession, stop: Stop, former: UUID | None) -> None:
 
 
 def _event(
-    actor: Actor,
-    action: str,
-    occurred: datetime | None,
-    stop: Stop,
-    known: datetime,
-    witness: Witness,
-) -> StopEvent:
-    return StopEvent(
+    actor: Actor, action: str, happened: datetime, stop: Stop, witness: Witness
+) -> EventLine:
+    return EventLine(
         id=witness.id or new_id(),
         stop_id=stop.id,
         version=stop.version,
@@ -108,12 +107,12 @@ def _event(
         mutation_id=witness.mutation_id,
         outcome=witness.outcome,
         policy_version=witness.policy_version,
-        happened=occurred or known,
+        happened=happened,
         uncertainty_ms=witness.uncertainty_ms,
-        known=known,
-        body=dict(witness.body),
-        fix=dict(witness.fix) if witness.fix else None,
-        findings=[dict(item) for item in witness.findings],
-        evidence=[dict(item) for item in witness.evidence],
+        body=json_text(witness.body) or "{}",
+        fix=json_text(witness.fix or None),
+        findings=json_text(witness.findings) or "[]",
+        evidence=json_text(witness.evidence) or "[]",
+        device_wall=witness.device_wall,
         entry=stop.entry,
     )

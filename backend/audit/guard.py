@@ -1,7 +1,8 @@
 """No silent change: a flush that alters an audited row without an entry is refused.
 
-The database refuses the same once more (a deferred key from row to entry, and triggers); this guard
-says so earlier and with a name.
+``record`` changes rows that exist past the session, so whatever the session itself wants to change
+is silent; a new row counts if ``record`` made it. The database refuses the same once more (a
+deferred key from row to entry, and triggers); this guard says so earlier and with a name.
 """
 
 from sqlalchemy import event
@@ -24,7 +25,9 @@ def _refuse_silence(session: Session, _context: UOWTransaction, _instances: obje
             raise SilentChange(
                 f"{row.__entity__} {row.id} is to be deleted; the log keeps everything"
             )
-        if session.is_modified(row) and recorded.get((row.__entity__, row.id)) != row.entry:
+        if row in session.new and recorded.get((row.__entity__, row.id)) is row:
+            continue
+        if session.is_modified(row):
             raise SilentChange(f"{row.__entity__} {row.id} changed without an entry")
 
 

@@ -16,14 +16,16 @@ from uuid import UUID
 
 from sqlalchemy import inspect as inspect_row
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
 from backend.audit import entry as log
 from backend.audit.follow import Witness, follow
 from backend.clock import rfc3339
 from backend.domain.people import Actor
 from backend.ids import new_id
+from backend.store import ledger
 from backend.store.database import moment
-from backend.tables.audit import AuditEntry, AuditOpening, AuditPending
+from backend.store.ledger import EntryLine, OpeningLine
 from backend.tables.base import Audited
 
 R = TypeVar("R", bound=Audited)
@@ -84,17 +86,24 @@ async def record(tx: AsyncSession, actor: Actor, event: Event) -> Audited:
         prev=row.entry.hex() if row.entry else None,
     )
     leaf = log.canonical(sealed)
-    _append(tx, sealed, leaf, now, openings)
-    if not event.create:
-        for name, value in changed.items():
-            setattr(row, name, value)
-    row.version += 1
-    row.entry = log.leaf_hash(leaf)
-    tx.info.setdefault(RECORDED, {})[row.__entity__, row.id] = row.entry
-    if event.create:
-        tx.add(row)
+    leaf_hash = log.leaf_hash(leaf)
+    _append(tx, sealed, leaf, leaf_hash, openings)
+    _change(tx, row, {**changed, "version": row.version + 1, "entry": leaf_hash})
     follow(tx, actor, event.action, event.occurred, row, before, event.witness)
     return row
+
+
+def _change(tx: AsyncSession, row: Audited, values: Mapping[str, object]) -> None:
+    """Change a row: the ledger writes one that is in the database, the session makes a new one."""
+    tx.info.setdefault(RECORDED, {})[row.__entity__, row.id] = row
+    if inspect_row(row).persistent:
+        for name, value in values.items():
+            set_committed_value(row, name, value)
+        ledger.of(tx).change(row, values)
+        return
+    for name, value in values.items():
+        setattr(row, name, value)
+    tx.add(row)
 
 
 async def _row(tx: AsyncSession, event: Event) -> tuple[Audited, dict[str, object]]:
@@ -165,35 +174,16 @@ def _append(
     tx: AsyncSession,
     sealed: log.Entry,
     leaf: bytes,
-    now: datetime,
+    leaf_hash: bytes,
     openings: Mapping[str, tuple[bytes, str]],
 ) -> None:
-    """Store the entry's bytes, its openings, and that it waits for the sequencer."""
-    entry_id = UUID(sealed.id)
-    tx.add(
-        AuditEntry(
-            id=entry_id,
-            leaf=leaf,
-            leaf_hash=log.leaf_hash(leaf),
-            entity=sealed.entity,
-            entity_id=sealed.entity_id,
-            n=sealed.n,
-            action=sealed.action,
-            actor_type=sealed.actor.type,
-            actor_id=sealed.actor.id,
-            at=now,
-        )
-    )
-    tx.add(AuditPending(entry_id=entry_id))
+    """Keep the entry's bytes and its openings for the flush."""
+    book, entry_id = ledger.of(tx), UUID(sealed.id)
+    about = (sealed.entity, sealed.entity_id)
+    by = (sealed.actor.type, sealed.actor.id)
+    book.entries.append(EntryLine(entry_id, leaf, leaf_hash, *about, sealed.n, sealed.action, *by))
     if openings:
         shown = {
             name: [b64encode(salt).decode(), value] for name, (salt, value) in openings.items()
         }
-        tx.add(
-            AuditOpening(
-                entry_id=entry_id,
-                entity=sealed.entity,
-                entity_id=sealed.entity_id,
-                openings=shown,
-            )
-        )
+        book.openings.append(OpeningLine(entry_id, *about, json.dumps(shown)))

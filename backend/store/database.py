@@ -4,16 +4,18 @@ Lock order everywhere: device → stops by id → scopes by id. The counters com
 ``begin`` bumps the scopes that a transaction touched as its very last statement before commit.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession, async_session, create_async_engine
+from sqlalchemy.orm import Session
+from sqlalchemy.util import await_only
 
 from backend.clock import Clock, SystemClock
 from backend.ids import current_request
-from backend.store import feed
+from backend.store import feed, ledger
 
 Tx = AsyncSession
 
@@ -21,6 +23,17 @@ Tx = AsyncSession
 def moment(tx: Tx) -> datetime:
     """Return the one moment at which everything in this transaction is recorded."""
     return cast("datetime", tx.info["now"])
+
+
+class _Session(Session):
+    """Whoever flushes writes the transaction's ledger too, once the new rows are there."""
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
+        """Write new rows, then what ``record`` has to write."""
+        super().flush(objects)
+        tx = async_session(self)
+        if tx is not None and ledger.waits(tx):
+            await_only(ledger.write(tx))
 
 
 class Database:
@@ -50,10 +63,16 @@ class Database:
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
 
+    def now(self) -> datetime:
+        """Return the moment it is now, for what must not wait for a transaction."""
+        return self._clock.now()
+
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Tx]:
         """Open a transaction: scope counters last, then commit; roll back on any exception."""
-        async with AsyncSession(self._engine, expire_on_commit=False) as tx:
+        async with AsyncSession(
+            self._engine, expire_on_commit=False, sync_session_class=_Session
+        ) as tx:
             tx.info["now"], tx.info["request"] = self._clock.now(), current_request.get()
             yield tx
             await tx.flush()
@@ -78,13 +97,24 @@ async def savepoint(tx: Tx) -> AsyncIterator[None]:
 
     Rows changed in a block that failed must be read again before they are used.
     """
-    before = {name: dict(cast("dict[object, object]", tx.info.get(name, {}))) for name in _UNDONE}
+    await tx.flush()
+    before = {name: tx.info.pop(name, {}) for name in _UNDONE}
+    tx.info.update({name: dict(known) for name, known in before.items()})
+    tx.info[_RECORDED] = {}
     try:
         async with tx.begin_nested():
+            await tx.connection()  # the session sets its savepoint when it is first asked
             yield
+            await tx.flush()
     except BaseException:
+        for row in tx.info[_RECORDED].values():
+            if row in tx:
+                tx.expire(row)
+        ledger.tear_out(tx)
         tx.info.update(before)
         raise
+    tx.info[_RECORDED] |= before[_RECORDED]
 
 
-_UNDONE = ("touched", "recorded")
+_RECORDED = "recorded"
+_UNDONE = ("touched", _RECORDED)
