@@ -31,7 +31,7 @@ from backend.store.database import Database, Tx, moment
 from planner.nightly import queue_nightly
 from planner.service import make_next_plan
 from pod.service import settle_overdue
-from sync.held import judge_held, judge_learnt
+from sync.held import ask_about_held, judge_held, judge_learnt
 
 log = logging.getLogger(__name__)
 
@@ -135,6 +135,10 @@ class Timetable:
         """Judge held mutations again whose kind this release knows."""
         await judge_learnt(self.db, self.keys)
 
+    async def ask_about_held(self) -> None:
+        """Show a person what has been held for a day."""
+        await ask_about_held(self.db)
+
     async def chase_evidence(self) -> None:
         """Close proofs whose time for more evidence is over."""
         await settle_overdue(self.db)
@@ -175,6 +179,7 @@ LINES = (
     Line("seal", 1, Timetable.seal),
     Line("judge held", 5, Timetable.judge_held),
     Line("judge learnt", 600, Timetable.judge_learnt),
+    Line("ask about held", 60, Timetable.ask_about_held),
     Line("chase evidence", 15, Timetable.chase_evidence),
     Line("sweep uploads", 3600, Timetable.sweep_uploads),
     Line("forget callers", 600, Timetable.forget_callers),

@@ -10,18 +10,18 @@ from backend.identity.callers import CallingDevice
 from backend.keys import Keys
 from backend.store import mutations as store
 from backend.store import visits
-from backend.store.database import Tx, moment
+from backend.store.database import Tx
 from backend.store.visits import ClosedBy
 from backend.tables.plans import Route
 from backend.tables.stops import Stop
 from sync import journey, visit
 from sync.case import Answer, Case
-from sync.clockwork import DeviceTime, Estimate, estimate, read_wall
+from sync.clockwork import Estimate
 from sync.decide import Closer, Known
 from sync.kinds import About, about
 from sync.matrix import Outcome
 from sync.mutations import Fault, Heard, Mutation
-from sync.words import At, LostEvents, Resequenced
+from sync.words import LostEvents, Resequenced
 
 _UNKNOWN = Answer(Outcome.HELD, "unknown_stop", "no such stop or route is known for this driver")
 
@@ -40,11 +40,10 @@ class _Held:
 class Bench:
     """Judges the mutations of one device within one transaction."""
 
-    def __init__(self, tx: Tx, keys: Keys, device: CallingDevice, sent: DeviceTime) -> None:
+    def __init__(self, tx: Tx, keys: Keys, device: CallingDevice) -> None:
         self._tx = tx
         self._keys = keys
         self._device = device
-        self._sent = sent
         self._held = _Held()
 
     async def prepare(self, readable: Iterable[Mutation | Fault]) -> None:
@@ -74,9 +73,8 @@ class Bench:
             case About.DEVICE:
                 return False
 
-    async def judge(self, heard: Heard, mutation: Mutation) -> Answer:
-        """Judge one readable mutation."""
-        when = self._when(mutation.frame.at)
+    async def judge(self, heard: Heard, mutation: Mutation, when: Estimate) -> Answer:
+        """Judge one readable mutation that happened at the moment given."""
         case = Case(self._tx, self._keys, self._device, heard, mutation, when)
         match about(mutation.kind):
             case About.DEVICE:
@@ -126,13 +124,6 @@ class Bench:
             return Answer(Outcome.QUARANTINED, "malformed", "from_n is not the mutation's own n")
         store.close_range(self._tx, self._device.id, body.from_n, body.to_n)
         return Answer(Outcome.APPLIED)
-
-    def _when(self, at: At | None) -> Estimate:
-        now = moment(self._tx)
-        if at is None:
-            return Estimate(now, None)
-        event = DeviceTime(read_wall(at.wall), at.monotonic_ms, at.boot, read_wall(at.gps))
-        return estimate(now, self._sent, event)
 
 
 def _spoken_of(readable: Iterable[Mutation | Fault]) -> tuple[set[UUID], set[UUID]]:

@@ -1,6 +1,7 @@
 """A case: one mutation that is to be judged, with all that is known around it; and its answer."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +11,11 @@ from backend.audit.follow import Witness
 from backend.domain.people import Actor
 from backend.identity.callers import CallingDevice
 from backend.keys import Keys
-from backend.store.database import Tx
+from backend.store.database import Tx, moment
 from backend.tables.base import Audited
 from backend.tables.stops import Stop
 from pod.service import without_secrets
-from sync.clockwork import Estimate
+from sync.clockwork import Estimate, read_wall
 from sync.matrix import Outcome
 from sync.mutations import Heard, Mutation
 from sync.receipts import FindingOut, Receipt, StopOut
@@ -35,6 +36,11 @@ class Case:
     def actor(self) -> Actor:
         """The driver on this device."""
         return self.device.actor
+
+    @property
+    def decisive(self) -> datetime:
+        """The moment by which a time limit is judged: ours, unless our anchors bound the event."""
+        return self.when.happened if self.when.bounded else moment(self.tx)
 
     @property
     def cause(self) -> str:
@@ -60,7 +66,7 @@ class Case:
         findings: tuple[dict[str, str], ...] = (),
     ) -> Witness:
         """What the timeline keeps of this mutation."""
-        fix = self.mutation.frame.fix
+        fix, at = self.mutation.frame.fix, self.mutation.frame.at
         return Witness(
             outcome=outcome.value,
             kind=self.mutation.kind.value,
@@ -68,6 +74,7 @@ class Case:
             mutation_id=self.heard.id,
             policy_version=self.mutation.frame.policy_version,
             uncertainty_ms=self.when.uncertainty_ms,
+            device_wall=read_wall(at.wall) if at else None,
             body=self.body,
             fix=wire(fix) if fix is not None else None,
             evidence=self.evidence,

@@ -1,16 +1,31 @@
-"""When did it happen? A device's clocks, held against the moment its message arrived.
+"""When did it happen? A device's clocks, held against moments at which the server heard it.
 
-Within one boot the monotonic clock bounds the answer, whatever the wall clock did meanwhile. Across
-boots only the wall clock speaks, corrected by the offset it shows now. Device wall time alone never
-decides anything: such an estimate says so by having no bound.
+Everything here is an interval that must hold the true moment. Within one boot the monotonic clock
+carries any exchange of that boot to the event, whatever the wall clock did meanwhile; across boots
+only the wall clock speaks, corrected by what it was off when we last saw it. A device's wall time
+alone bounds nothing, and no wall time decides anything: see ``Estimate.bounded``.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
-ROAD_MS = 2_000  # what a request may have spent on the road
-REBOOT_MS = 60_000
-MONTH = timedelta(days=31)
+ROAD = timedelta(seconds=2)  # what a request may have spent on the road
+FRESH = timedelta(seconds=10)  # how old a position may be whose GPS time still counts
+REBOOT = timedelta(seconds=60)  # what a wall clock may have moved by itself across a boot
+MONTH = timedelta(days=31)  # a claim that reaches further back is a broken clock
+_DRIFT = 50e-6
+_MOST_MS = 2**31 - 1
+_NOTHING = timedelta()
+
+
+class Basis(StrEnum):
+    """Which clock an estimate stands on."""
+
+    MONOTONIC = "monotonic"
+    GPS = "gps"
+    WALL = "wall"
+    RECEIPT = "receipt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +39,38 @@ class DeviceTime:
 
 
 @dataclass(frozen=True, slots=True)
+class Anchor:
+    """A moment of ours, and what the monotonic clock of one boot showed then."""
+
+    received: datetime
+    monotonic_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """By how much a device's wall clock was ahead when we heard it."""
+
+    received: datetime
+    ahead: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What bounds an event besides its own clocks.
+
+    ``anchors`` are of the event's own boot. It happened after ``not_before``: at an exchange then
+    the device had nothing left to tell, and this event was told later. ``floor`` is the estimate
+    of the same boot's event before it.
+    """
+
+    received: datetime
+    anchors: tuple[Anchor, ...] = ()
+    offsets: tuple[Offset, ...] = ()
+    not_before: datetime | None = None
+    floor: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """The moment an event happened, never after it was received.
 
@@ -32,33 +79,149 @@ class Estimate:
 
     happened: datetime
     uncertainty_ms: int | None
+    basis: Basis = Basis.RECEIPT
+
+    @property
+    def bounded(self) -> bool:
+        """Whether anchors of the event's own boot bound it; only then may it decide anything."""
+        return self.basis is Basis.MONOTONIC and self.uncertainty_ms is not None
 
 
-def estimate(received: datetime, sent: DeviceTime, event: DeviceTime) -> Estimate:
-    """Estimate an event's time from the clocks at the event and at sending."""
-    ago = _monotonic_ago(sent, event)
-    if ago is not None:
-        return Estimate(received - ago, ROAD_MS)
-    if event.gps is not None and event.gps <= received:
-        return Estimate(event.gps, ROAD_MS)
-    if event.wall is None:
-        return Estimate(received, None)
-    if sent.wall is None:
-        return Estimate(min(event.wall, received), None)
-    corrected = event.wall + (received - sent.wall)
-    return Estimate(min(corrected, received), REBOOT_MS if corrected <= received else None)
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The true moment lies in ``low`` to ``high``; ``best`` is what we tell."""
+
+    low: datetime
+    best: datetime
+    high: datetime
+    basis: Basis
 
 
-def _monotonic_ago(sent: DeviceTime, event: DeviceTime) -> timedelta | None:
-    """How long before sending the event was, if both fell into one boot."""
-    if sent.boot is None or sent.boot != event.boot:
+def estimate(event: DeviceTime, known: Bounds) -> Estimate:
+    """Estimate when an event happened from its own clocks and what else is known."""
+    span = _by_anchors(event, known) or _by_wall(event, known)
+    span = _by_gps(event, known, span)
+    if span is None:
+        return _unbounded(event, known)
+    return _told(_within(span, known), known)
+
+
+def _by_anchors(event: DeviceTime, known: Bounds) -> _Span | None:
+    """Carry each anchor to the event.
+
+    A clock that stands still while the phone sleeps counts too little, so an anchor before the
+    event bounds it from below and one after it from above, whatever happened between them. Where
+    anchors disagree by more than the road explains, the interval is as wide as they disagree.
+    """
+    if event.monotonic_ms is None or not known.anchors:
         return None
-    if sent.monotonic_ms is None or event.monotonic_ms is None:
+    carried = [_carry(anchor, event.monotonic_ms) for anchor in known.anchors]
+    if any(span is None for span in carried):
         return None
-    milliseconds = sent.monotonic_ms - event.monotonic_ms
-    if not 0 <= milliseconds <= MONTH.total_seconds() * 1000:
+    spans = [span for span in carried if span is not None]
+    low = max(span.low for span in spans)
+    first = min(spans, key=lambda span: span.high)
+    if low > first.high:
+        later = [s for s, a in zip(spans, known.anchors, strict=True) if _follows(a, event)]
+        best = min(later or spans, key=lambda span: span.high)
+        low = min(span.low for span in spans)
+        first = _Span(low, best.best, best.high, Basis.MONOTONIC)
+    usable = first.best <= known.received + ROAD and known.received - first.best <= MONTH
+    return _Span(low, first.best, first.high, Basis.MONOTONIC) if usable else None
+
+
+def _carry(anchor: Anchor, monotonic_ms: float) -> _Span | None:
+    milliseconds = monotonic_ms - anchor.monotonic_ms
+    if not abs(milliseconds) <= MONTH.total_seconds() * 1000:
         return None
-    return timedelta(milliseconds=milliseconds)
+    away = timedelta(milliseconds=milliseconds)
+    best, drift = anchor.received + away, abs(away) * _DRIFT
+    return _Span(best - ROAD - drift, best, best + drift, Basis.MONOTONIC)
+
+
+def _follows(anchor: Anchor, event: DeviceTime) -> bool:
+    return event.monotonic_ms is not None and anchor.monotonic_ms >= event.monotonic_ms
+
+
+def _by_wall(event: DeviceTime, known: Bounds) -> _Span | None:
+    """Correct the event's wall time by every offset we saw; the first of them is the likeliest."""
+    if event.wall is None or not known.offsets:
+        return None
+    spans = [_corrected(event.wall, offset) for offset in known.offsets]
+    low, high = min(span.low for span in spans), max(span.high for span in spans)
+    if low > known.received or known.received - spans[0].best > MONTH:
+        return None
+    return _Span(low, spans[0].best, high, Basis.WALL)
+
+
+def _corrected(wall: datetime, offset: Offset) -> _Span:
+    best = wall - offset.ahead
+    margin = REBOOT + abs(offset.received - best) * _DRIFT
+    return _Span(best - margin, best, best + margin, Basis.WALL)
+
+
+def _by_gps(event: DeviceTime, known: Bounds, span: _Span | None) -> _Span | None:
+    """Prefer GPS time, unless our own clocks show that the position was an old one."""
+    gps = event.gps
+    if gps is None or gps > known.received or known.received - gps > MONTH:
+        return span
+    if span is None:
+        return _Span(gps, gps, gps + FRESH, Basis.GPS)
+    slack = span.best - span.low if span.basis is Basis.WALL else _NOTHING
+    if not span.low - FRESH <= gps <= span.high or span.best - gps > FRESH + slack:
+        return span
+    basis = span.basis if span.basis is Basis.MONOTONIC else Basis.GPS
+    return _Span(gps, gps, max(min(gps + FRESH, span.high), gps), basis)
+
+
+def _within(span: _Span, known: Bounds) -> _Span:
+    """Cut off what lies before the exchange before it, and after the one that brought it."""
+    low, high = span.low, min(span.high, known.received)
+    if known.not_before is not None:
+        low = max(low, min(known.not_before - ROAD, known.received))
+    if low > high:
+        low, high = min(low, known.received), known.received
+    return _Span(low, min(max(span.best, low), high), high, span.basis)
+
+
+def _told(span: _Span, known: Bounds) -> Estimate:
+    best = _after_the_last(span.best, known)
+    away = max(best - span.low, span.high - best, _NOTHING)
+    milliseconds = -(-away // timedelta(milliseconds=1))
+    return Estimate(best, min(milliseconds, _MOST_MS), span.basis)
+
+
+def _unbounded(event: DeviceTime, known: Bounds) -> Estimate:
+    """Tell the device's own word where there is one, and that it is nothing more."""
+    if event.wall is None or known.offsets or known.received - event.wall > MONTH:
+        return Estimate(_after_the_last(known.received, known), None)
+    said = min(max(event.wall, known.not_before or event.wall), known.received)
+    return Estimate(_after_the_last(said, known), None, Basis.WALL)
+
+
+def _after_the_last(moment: datetime, known: Bounds) -> datetime:
+    return min(max(moment, known.floor or moment), known.received)
+
+
+def tighter(old: Anchor | None, new: Anchor) -> Anchor:
+    """Choose the anchor of a boot that is worth keeping.
+
+    A request that spent longer on the road makes a later anchor, so the earlier claim wins, until
+    its clock may have drifted further than that. A clock that went back, or that stood still while
+    the phone slept, leaves only the new one.
+    """
+    if old is None:
+        return new
+    carried = _carry(old, new.monotonic_ms)
+    if carried is None or new.monotonic_ms < old.monotonic_ms:
+        return new
+    stood_still = new.received - carried.high > REBOOT
+    return old if carried.high < new.received and not stood_still else new
+
+
+def is_off(ahead: timedelta | None, patience: timedelta = timedelta(minutes=5)) -> bool:
+    """Whether a wall clock is so wrong that somebody should set it."""
+    return ahead is not None and abs(ahead) > patience
 
 
 def read_wall(text: str | None) -> datetime | None:

@@ -1,21 +1,28 @@
 """Held mutations are judged again by themselves: once their stop or route has become the driver's,
-or once an upgrade knows their kind.
+or once an upgrade knows their kind. What still waits after a day is shown to a person.
 
-The number, the bytes and the order stay; only the answer changes, with an entry of its own. A
-phone that repeats the mutation gets the new answer.
+The number, the bytes, the order and the time it happened stay; only the answer changes, with an
+entry of its own. A phone that repeats the mutation gets the new answer. A phone that is heard
+before the timetable comes by has what is held of it judged first, so that a stop's events keep
+their order.
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 from uuid import UUID
 
+from backend.dispatch.inbox import open_item
+from backend.domain.inbox import InboxKind
 from backend.identity.callers import CallingDevice
 from backend.keys import Keys
 from backend.store import devices, mutations
-from backend.store.database import Database, Tx
+from backend.store.database import Database, Tx, moment
+from sync.clocks import Exchange
 from sync.clockwork import DeviceTime
-from sync.intake import Intake
+from sync.intake import Intake, about_held
 from sync.mutations import Mutation, hear
 
+PATIENCE = timedelta(hours=24)
 _AT_ONCE = 50
 _PAGE = 500
 
@@ -39,22 +46,40 @@ async def judge_learnt(db: Database, keys: Keys) -> int:
         after = page[-1].seq
 
 
+async def ask_about_held(db: Database) -> int:
+    """Show a person what has waited for a day; return how many mutations that were."""
+    async with db.begin() as tx:
+        waiting = await mutations.long_held(tx, moment(tx) - PATIENCE, limit=_AT_ONCE)
+        for row in waiting:
+            await open_item(
+                tx,
+                kind=_KINDS.get(row.code or "", InboxKind.QUARANTINED),
+                subject=about_held(row.driver_id, row.id),
+                detail=f"{row.kind or 'an event of a kind this release does not know'}: "
+                "held for a day, and what it waits for did not come",
+                device_id=row.device_id,
+                mutation_id=row.id,
+            )
+    return len(waiting)
+
+
+_KINDS = {"unknown_stop": InboxKind.UNKNOWN_STOP}
+
+
 async def _judge_devices(db: Database, keys: Keys, ids: Iterable[UUID]) -> int:
     judged = 0
     for device_id in ids:
         async with db.begin() as tx:
-            await devices.lock_journal(tx, device_id)
+            journal = await devices.lock_journal(tx, device_id)
             known = await devices.known(tx, device_id)
             if known is not None:
                 device = CallingDevice(
                     known.id, known.driver_id, known.revoked_at is not None, known.public_key
                 )
-                judged += await _judge_device(tx, keys, device)
+                judged += await _intake(tx, keys, device).again(journal)
     return judged
 
 
-async def _judge_device(tx: Tx, keys: Keys, device: CallingDevice) -> int:
-    rows = await mutations.held(tx, device.id)
-    return await Intake(tx, keys, device, DeviceTime(), carefully=True).again(
-        [(row, hear(row.raw)) for row in rows]
-    )
+def _intake(tx: Tx, keys: Keys, device: CallingDevice) -> Intake:
+    nobody_called = Exchange(moment(tx), DeviceTime())
+    return Intake(tx, keys, device, nobody_called, carefully=True)

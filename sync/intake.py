@@ -8,26 +8,31 @@ fault that will pass fails the chunk, which is then tried again as it was.
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
+from uuid import UUID
 
 import msgspec
 
 from backend.audit.record import Event, record
-from backend.dispatch.inbox import open_item
+from backend.dispatch.inbox import ask_no_more, open_item
 from backend.domain.inbox import InboxKind
+from backend.domain.people import SYSTEM
 from backend.identity.callers import CallingDevice
 from backend.keys import Keys
 from backend.store import devices, mutations
 from backend.store.database import Tx, moment, savepoint
-from backend.tables.devices import Device
+from backend.tables.devices import Device, DeviceJournal
 from backend.tables.mutations import Mutation as MutationRow
 from backend.wire.outage import will_pass
 from sync.bench import Bench
 from sync.case import Answer, receipt
-from sync.clockwork import DeviceTime
+from sync.clocks import Exchange
+from sync.clockwork import DeviceTime, Estimate
+from sync.dating import Dating, from_json, to_json
 from sync.matrix import Outcome
-from sync.mutations import Fault, Heard, Mutation
-from sync.numbering import Memory, Numbering, Standing, Stored
+from sync.mutations import Fault, Heard, Mutation, hear
+from sync.numbering import Numbering, Standing
+from sync.recall import recall
 from sync.receipts import Receipt
 from sync.signatures import is_signed
 from sync.words import LostEvents
@@ -45,49 +50,92 @@ _REFUSED = {
 _REVOKED = Answer(
     Outcome.QUARANTINED, "device_revoked", "this device was revoked; a person looks at it"
 )
+_UNSIGNED = Answer(
+    Outcome.QUARANTINED, "signature_invalid", "missing, or not by the key this device enrolled"
+)
+
+_Held: TypeAlias = tuple[MutationRow, Heard]
+
+
+def about_held(driver_id: UUID, mutation_id: UUID | None) -> str:
+    """Name the question about a held mutation: one, from however many devices it came."""
+    return f"held:{driver_id}:{mutation_id}"
 
 
 class Intake:
     """Takes one chunk of a device's mutations in, inside one transaction."""
 
     def __init__(
-        self, tx: Tx, keys: Keys, device: CallingDevice, sent: DeviceTime, *, carefully: bool
+        self, tx: Tx, keys: Keys, device: CallingDevice, exchange: Exchange, *, carefully: bool
     ) -> None:
         self._tx = tx
         self._device = device
         self._carefully = carefully
-        self._bench = Bench(tx, keys, device, sent)
+        self._bench = Bench(tx, keys, device)
+        self._exchange = exchange
+        self._dating = Dating(None, exchange)
+        self._holds = False
 
     async def take(
         self, batch: Sequence[Heard], *, gapped: bool
     ) -> tuple[list[Receipt], Numbering]:
         """Answer each element in order; ``gapped`` if the batch had a gap before this chunk."""
         journal = await devices.lock_journal(self._tx, self._device.id)
-        memory = await _remember(self._tx, self._device, batch)
+        self._dating = Dating(journal.clocks, self._exchange)
+        held = [] if self._device.revoked else await self._held(journal)
+        await self._bench.prepare([heard.read for heard in (*(old for _, old in held), *batch)])
+        await self._judge_held(journal, held)
+        memory = await recall(self._tx, self._device, batch)
         numbering = Numbering(journal.acked_n, memory, gapped=gapped, flush=self._device.revoked)
-        await self._bench.prepare([heard.read for heard in batch])
         receipts = [await self._answer(heard, numbering) for heard in batch]
         if journal.acked_n != numbering.acked_n:
             journal.acked_n = numbering.acked_n
+            journal.clocks = self._dating.kept()
+            journal.holds = journal.holds or self._holds
         return receipts, numbering
 
-    async def again(self, held: Sequence[tuple[MutationRow, Heard]]) -> int:
-        """Judge what was held once more; return how many got another answer."""
+    async def again(self, journal: DeviceJournal) -> int:
+        """Judge what was held once more, in order; return how many got another answer."""
+        held = await self._held(journal)
         await self._bench.prepare([heard.read for _, heard in held])
+        return await self._judge_held(journal, held)
+
+    async def _held(self, journal: DeviceJournal) -> list[_Held]:
+        """Read what is held of this device; hardly ever there is anything."""
+        if not journal.holds:
+            return []
+        rows = await mutations.held(self._tx, self._device.id)
+        return [(row, hear(row.raw)) for row in rows]
+
+    async def _judge_held(self, journal: DeviceJournal, held: Sequence[_Held]) -> int:
+        """What came earlier is judged earlier: before its device is heard any further."""
+        if not held:
+            return 0
         first = await mutations.first_answers(self._tx, self._device.id)
-        judged = 0
-        for row, heard in held:
-            read = heard.read
-            if (before := first.get(row.seq or 0)) is not None:
-                judged += _repeat(row, before)
-                continue
-            if isinstance(read, Fault):
-                continue
-            if self._bench.waits(read) and row.code == "unknown_stop":
-                continue
-            _answer_anew(row, heard, await self._judged(heard, read))
-            judged += 1
-        return judged
+        judged = [
+            await self._judge_again(journal, *one, first.get(one[0].seq or 0)) for one in held
+        ]
+        journal.holds = any(row.outcome == Outcome.HELD for row, _ in held)
+        return sum(judged)
+
+    async def _judge_again(
+        self,
+        journal: DeviceJournal,
+        row: MutationRow,
+        heard: Heard,
+        first: mutations.FirstAnswer | None,
+    ) -> bool:
+        """Judge a held mutation if what it waits for is there; its question closes by itself."""
+        read = heard.read
+        if first is not None:
+            return _repeat(row, first)
+        if isinstance(read, Fault) or (self._bench.waits(read) and row.code == "unknown_stop"):
+            return False
+        when = _dated(journal, row, heard)
+        _answer_anew(row, heard, await self._judged(heard, read, when))
+        if row.outcome != Outcome.HELD:
+            await ask_no_more(self._tx, SYSTEM, None, about_held(row.driver_id, row.id))
+        return True
 
     async def _answer(self, heard: Heard, numbering: Numbering) -> Receipt:
         standing, stored = numbering.place(heard)
@@ -103,8 +151,8 @@ class Intake:
                 )
                 self._keep(heard, answered, numbered=True)
             case Standing.NEW:
-                answered = await self._new(heard)
-                self._keep(heard, answered, numbered=True)
+                answered, when = await self._new(heard)
+                self._keep(heard, answered, numbered=True, when=when)
             case _:
                 answered = await self._refused(heard, standing)
                 self._keep(heard, answered, numbered=standing is Standing.ID_TAKEN)
@@ -122,26 +170,25 @@ class Intake:
         why = Answer(Outcome.QUARANTINED, *_REFUSED[standing])
         return await self._on_device(heard, _REVOKED if self._device.revoked else why)
 
-    async def _new(self, heard: Heard) -> Receipt:
-        """Judge what was never heard before."""
+    async def _new(self, heard: Heard) -> tuple[Receipt, Estimate | None]:
+        """Judge what was never heard before; the clocks of a device we trust date it."""
         if self._device.revoked:
-            return await self._on_device(heard, _REVOKED)
+            return await self._on_device(heard, _REVOKED), None
         if not is_signed(self._device.public_key, heard):
-            detail = "missing, or not by the key this device enrolled"
-            return await self._on_device(
-                heard, Answer(Outcome.QUARANTINED, "signature_invalid", detail)
-            )
+            return await self._on_device(heard, _UNSIGNED), None
+        when = self._dating.date(heard)
         if isinstance(heard.read, Fault):
             outcome = Outcome.HELD if heard.read.held else Outcome.QUARANTINED
-            return await self._on_device(heard, Answer(outcome, heard.read.code, heard.read.detail))
-        return await self._judged(heard, heard.read)
+            answer = Answer(outcome, heard.read.code, heard.read.detail)
+            return await self._on_device(heard, answer), when
+        return await self._judged(heard, heard.read, when), when
 
-    async def _judged(self, heard: Heard, mutation: Mutation) -> Receipt:
+    async def _judged(self, heard: Heard, mutation: Mutation, when: Estimate) -> Receipt:
         if not self._carefully:
-            return await self._judge(heard, mutation)
+            return await self._judge(heard, mutation, when)
         try:
             async with savepoint(self._tx):
-                return await self._judge(heard, mutation)
+                return await self._judge(heard, mutation, when)
         except Exception as error:
             if will_pass(error):
                 raise
@@ -150,8 +197,8 @@ class Intake:
         detail = "it could not be processed; a person looks at it"
         return await self._on_device(heard, Answer(Outcome.QUARANTINED, "not_processed", detail))
 
-    async def _judge(self, heard: Heard, mutation: Mutation) -> Receipt:
-        answer = await self._bench.judge(heard, mutation)
+    async def _judge(self, heard: Heard, mutation: Mutation, when: Estimate) -> Receipt:
+        answer = await self._bench.judge(heard, mutation, when)
         if answer.row is None:
             return await self._on_device(heard, answer)
         return receipt(heard, answer, answer.entry)
@@ -183,8 +230,12 @@ class Intake:
             mutation_id=heard.id,
         )
 
-    def _keep(self, heard: Heard, answered: Receipt, *, numbered: bool) -> None:
-        """Keep the bytes and the answer, whatever it was."""
+    def _keep(
+        self, heard: Heard, answered: Receipt, *, numbered: bool, when: Estimate | None = None
+    ) -> None:
+        """Keep the bytes and the answer, whatever it was; of what is held also when it happened."""
+        is_held = answered.outcome is Outcome.HELD
+        self._holds = self._holds or is_held
         self._tx.add(
             MutationRow(
                 device_id=self._device.id,
@@ -195,9 +246,17 @@ class Intake:
                 hash=heard.hash,
                 raw=heard.raw,
                 received_at=moment(self._tx),
+                dated=to_json(when) if is_held and when else None,
                 **_told(heard, answered),
             )
         )
+
+
+def _dated(journal: DeviceJournal, row: MutationRow, heard: Heard) -> Estimate:
+    """Return when a held mutation happened, as was said when it came."""
+    if row.dated is not None:
+        return from_json(row.dated)
+    return Dating(journal.clocks, Exchange(row.received_at, DeviceTime())).date(heard)
 
 
 def _repeat(row: MutationRow, first: mutations.FirstAnswer) -> bool:
@@ -233,15 +292,14 @@ def _told(heard: Heard, answered: Receipt) -> dict[str, Any]:
 _INBOX = {
     Outcome.REJECTED: InboxKind.REJECTED,
     Outcome.QUARANTINED: InboxKind.QUARANTINED,
-    Outcome.HELD: InboxKind.QUARANTINED,
 }
 
 
 def _inbox_kind(heard: Heard, answer: Answer) -> InboxKind | None:
-    """Name what a person is asked about this answer, if anything."""
+    """Name what a person is asked about this answer, if anything; what is held has its time."""
     if _closes(heard) and answer.outcome is Outcome.APPLIED:
         return InboxKind.LOST_EVENTS
-    return InboxKind.UNKNOWN_STOP if answer.code == "unknown_stop" else _INBOX.get(answer.outcome)
+    return _INBOX.get(answer.outcome)
 
 
 def _closes(heard: Heard) -> LostEvents | None:
@@ -254,37 +312,3 @@ def _closes_to(heard: Heard, answered: Receipt) -> int | None:
     declared = _closes(heard)
     taken = answered.outcome is Outcome.APPLIED and not answered.duplicate
     return declared.to_n if declared and taken else None
-
-
-async def _remember(tx: Tx, device: CallingDevice, batch: Sequence[Heard]) -> Memory:
-    """Read what was taken in before, as far as this chunk touches it."""
-    known = await mutations.answered(
-        tx,
-        device.id,
-        {heard.n for heard in batch if heard.n is not None},
-        {heard.hash for heard in batch},
-        {heard.id for heard in batch if heard.id is not None},
-    )
-    memory = Memory(closed=await mutations.closed_ranges(tx, device.id))
-    for row in known:
-        stored = Stored(row.hash, msgspec.convert(row.receipt, Receipt))
-        if row.device_id != device.id:
-            _remember_elsewhere(memory, device, row, stored)
-        elif row.numbered and row.n is not None:
-            memory.by_number[row.n] = stored
-            memory.taken_ids |= {row.id} if row.id else set()
-        else:
-            memory.beside[row.hash] = stored
-    return memory
-
-
-def _remember_elsewhere(
-    memory: Memory, device: CallingDevice, row: mutations.Answered, stored: Stored
-) -> None:
-    """An id that another device brought in: the same driver's is a repeat of its first taking."""
-    if row.id is None:
-        return
-    if row.driver_id == device.driver_id:
-        memory.by_id.setdefault(row.id, stored)
-    else:
-        memory.foreign_ids.add(row.id)

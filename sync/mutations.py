@@ -10,7 +10,7 @@ import rfc8785
 from backend.ids import parse_id
 from sync import split
 from sync.kinds import About, Kind, about
-from sync.words import BODIES, MAX_N, Body, Frame
+from sync.words import BODIES, MAX_N, At, Body, Frame
 
 _TOLD = 500
 
@@ -27,11 +27,15 @@ class Mutation:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a mutation could not be read. ``held`` ones may be readable after an upgrade."""
+    """Why a mutation could not be read. ``held`` ones may be readable after an upgrade.
+
+    ``at`` is what its clocks showed, as far as that much can be read.
+    """
 
     code: str
     detail: str
     held: bool = False
+    at: At | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +164,16 @@ def _read(value: dict[str, object]) -> Mutation | Fault:
     if not isinstance(kind, str) or type(version) is not int:
         return Fault("malformed", "kind is a string and kind_version an integer")
     if kind not in frozenset(Kind) or (Kind(kind), version) not in BODIES:
-        return Fault("unknown_kind", "kept until an upgrade knows it", held=True)
+        why = "kept until an upgrade knows it"
+        return Fault("unknown_kind", why, held=True, at=_at(value.get("at")))
     return _typed(Kind(kind), version, value)
+
+
+def _at(value: object) -> At | None:
+    try:
+        return msgspec.convert(value, At)
+    except (msgspec.ValidationError, ValueError, OverflowError, RecursionError):
+        return None
 
 
 def _typed(kind: Kind, version: int, value: dict[str, object]) -> Mutation | Fault:

@@ -14,7 +14,7 @@ from backend.identity.callers import CallingDevice
 from backend.keys import Keys
 from backend.store.database import Database
 from backend.wire.outage import will_pass
-from sync.clockwork import DeviceTime
+from sync.clocks import Exchange
 from sync.intake import CHUNK, Intake
 from sync.mutations import Heard
 from sync.receipts import Receipt
@@ -31,7 +31,7 @@ class Pushed:
 
 
 async def push(
-    db: Database, keys: Keys, device: CallingDevice, sent: DeviceTime, batch: Sequence[Heard]
+    db: Database, keys: Keys, device: CallingDevice, exchange: Exchange, batch: Sequence[Heard]
 ) -> Pushed:
     """Take a batch in.
 
@@ -42,7 +42,7 @@ async def push(
     need_from: int | None = None
     for start in range(0, len(batch), CHUNK):
         chunk = batch[start : start + CHUNK]
-        taken = await _patiently(db, keys, device, sent, chunk, gapped=need_from is not None)
+        taken = await _patiently(db, keys, device, exchange, chunk, gapped=need_from is not None)
         receipts += taken.receipts
         need_from = taken.need_from
     return Pushed(receipts, need_from)
@@ -52,7 +52,7 @@ async def _patiently(
     db: Database,
     keys: Keys,
     device: CallingDevice,
-    sent: DeviceTime,
+    exchange: Exchange,
     chunk: Sequence[Heard],
     *,
     gapped: bool,
@@ -65,7 +65,7 @@ async def _patiently(
     while True:
         try:
             async with db.begin() as tx:
-                intake = Intake(tx, keys, device, sent, carefully=carefully)
+                intake = Intake(tx, keys, device, exchange, carefully=carefully)
                 receipts, numbering = await intake.take(chunk, gapped=gapped)
             return Pushed(receipts, numbering.need_from)
         except Exception as error:

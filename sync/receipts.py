@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from sync.matrix import Outcome
 
@@ -55,8 +55,15 @@ class Remove(Struct, frozen=True):
     id: str
 
 
+class WarningOut(Struct, frozen=True):
+    """What the driver should see to."""
+
+    code: str
+    detail: str
+
+
 class Reply(Struct, frozen=True, kw_only=True):
-    """The answer to a sync call."""
+    """The answer to a sync call; ``warnings`` are there only where there are any."""
 
     server_time: str
     epoch: UUID
@@ -72,3 +79,4 @@ class Reply(Struct, frozen=True, kw_only=True):
     upgrade: str | None = None
     evidence_wanted: list[str] = []
     wipe: str | None = None
+    warnings: list[WarningOut] | UnsetType = UNSET

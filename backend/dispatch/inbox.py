@@ -71,7 +71,7 @@ async def resolve(
     await _answer(tx, actor, person_id, item, action, note)
 
 
-async def ask_no_more(tx: Tx, actor: Actor, person_id: UUID, subject: str) -> None:
+async def ask_no_more(tx: Tx, actor: Actor, person_id: UUID | None, subject: str) -> None:
     """Close the question of a subject whose cause is gone; harmless where there is none."""
     item = await store.lock_subject(tx, subject)
     if item is not None:
@@ -79,7 +79,7 @@ async def ask_no_more(tx: Tx, actor: Actor, person_id: UUID, subject: str) -> No
 
 
 async def _answer(
-    tx: Tx, actor: Actor, person_id: UUID, item: InboxItem, action: str, note: str | None
+    tx: Tx, actor: Actor, person_id: UUID | None, item: InboxItem, action: str, note: str | None
 ) -> None:
     if item.state == InboxState.RESOLVED:
         return

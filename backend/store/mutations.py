@@ -2,15 +2,17 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from backend.store.database import Tx
 from backend.tables.devices import LostRange
+from backend.tables.inbox import InboxItem
 from backend.tables.mutations import Mutation
 from backend.tables.stops import RouteAssignment, StopAssignment
 
@@ -112,6 +114,35 @@ async def unheard(tx: Tx, after: int, *, limit: int) -> list[Unheard]:
     )
     rows = await tx.execute(query.limit(limit))
     return [Unheard(row.seq, row.device_id, row.raw) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class LongHeld:
+    """A held mutation that nobody was asked about yet."""
+
+    device_id: UUID
+    driver_id: UUID
+    id: UUID | None
+    kind: str | None
+    code: str | None
+
+
+async def long_held(tx: Tx, before: datetime, *, limit: int) -> list[LongHeld]:
+    """Return what came before a moment, is still held, and that no inbox item names yet."""
+    subject = func.concat("held:", col(Mutation.driver_id), ":", col(Mutation.id))
+    asked = select(col(InboxItem.id)).where(col(InboxItem.subject) == subject).exists()
+    query = (
+        select(
+            col(Mutation.device_id),
+            col(Mutation.driver_id),
+            col(Mutation.id),
+            col(Mutation.kind),
+            col(Mutation.code),
+        )
+        .where(col(Mutation.outcome) == "held", col(Mutation.received_at) <= before, ~asked)
+        .order_by(col(Mutation.seq))
+    )
+    return [LongHeld(*row) for row in await tx.execute(query.limit(limit))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,50 +2,241 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.clockwork import DeviceTime, estimate, read_wall
+from sync.clocks import BOOTS, MARKS, Clocks, Exchange, read, write
+from sync.clockwork import (
+    Anchor,
+    Basis,
+    Bounds,
+    DeviceTime,
+    Estimate,
+    Offset,
+    estimate,
+    read_wall,
+    tighter,
+)
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 MOMENTS = st.timedeltas(timedelta(days=-10_000), timedelta(days=10_000)).map(lambda d: NOW + d)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+def told(event: DeviceTime, sent: DeviceTime, known: Clocks | None = None, n: int = 5) -> Estimate:
+    """Estimate an event that a call at NOW brought."""
+    return (known or Clocks()).date(event, n, Exchange(NOW, sent))[0]
 
 
 @given(MOMENTS, MOMENTS)
 def test_within_a_boot_no_wall_clock_matters(sent_wall: datetime, wall: datetime) -> None:
     """Any jump of the wall clock changes the estimate by nothing."""
     sent = DeviceTime(sent_wall, 90_000, "b")
-    made = estimate(NOW, sent, DeviceTime(wall, 30_000, "b"))
-    assert made.happened == NOW - timedelta(minutes=1)
-    assert made.uncertainty_ms is not None
+    made = told(DeviceTime(wall, 30_000, "b"), sent)
+    assert made.happened == NOW - MINUTE
+    assert made.bounded
 
 
 def test_across_boots_the_wall_clock_is_corrected_by_what_it_shows_now() -> None:
     """A phone that is an hour fast was an hour fast before its reboot, as far as anyone knows."""
-    sent = DeviceTime(NOW + timedelta(hours=1), 5, "new")
-    event = DeviceTime(NOW - timedelta(hours=2), 5, "old")
-    assert estimate(NOW, sent, event).happened == NOW - timedelta(hours=3)
+    sent = DeviceTime(NOW + HOUR, 5, "new")
+    made = told(DeviceTime(NOW - 2 * HOUR, 5, "old"), sent)
+    assert made == Estimate(NOW - 3 * HOUR, 60_540, Basis.WALL)
+    assert not made.bounded
 
 
-@given(st.none() | MOMENTS, st.none() | MOMENTS, st.none() | MOMENTS)
-def test_nothing_happens_after_it_was_received(
-    sent_wall: datetime | None, wall: datetime | None, gps: datetime | None
+def test_an_anchor_of_the_other_boot_is_exact() -> None:
+    """A boot that was heard once dates its later events, whatever the wall clock says now."""
+    before = Exchange(NOW - 5 * HOUR, DeviceTime(NOW, 1_000_000, "old"), 4)
+    event = DeviceTime(NOW - timedelta(days=900), 1_000_000 + 3_600_000, "old")
+    made = told(event, DeviceTime(NOW, 5, "new"), Clocks().after(before))
+    assert made.happened == NOW - 4 * HOUR
+    assert made.bounded
+    assert made.uncertainty_ms == 2_180  # the road, and an hour of drift
+
+
+def test_an_anchor_dates_a_call_that_shows_no_clock() -> None:
+    """The same boot without a ``client`` block is dated by what an earlier call showed."""
+    known = Clocks().after(Exchange(NOW - HOUR, DeviceTime(None, 0, "b"), 4))
+    assert told(DeviceTime(None, 600_000, "b"), DeviceTime(), known).happened == NOW - 50 * MINUTE
+
+
+def test_a_late_request_moves_nothing() -> None:
+    """An exchange that spent a minute on the road loses against one that did not."""
+    known = Clocks().after(Exchange(NOW - HOUR, DeviceTime(None, 0, "b")))
+    late = Exchange(NOW + MINUTE, DeviceTime(None, 3_600_000, "b"))
+    made, _ = known.date(DeviceTime(None, 1_800_000, "b"), 9, late)
+    assert abs(made.happened - (NOW - 30 * MINUTE)) <= MINUTE
+    assert made.uncertainty_ms is not None
+    low = made.happened - timedelta(milliseconds=made.uncertainty_ms)
+    assert low <= NOW - 30 * MINUTE <= made.happened + timedelta(milliseconds=made.uncertainty_ms)
+
+
+def test_a_clock_that_sleeps_with_its_phone_widens_the_bound() -> None:
+    """The truth lies between what the call before and the call after say."""
+    known = Clocks().after(Exchange(NOW - 3 * HOUR, DeviceTime(None, 0, "b")))
+    sent = DeviceTime(None, 3_600_000, "b")  # two of the three hours were slept through
+    made = told(DeviceTime(None, 1_800_000, "b"), sent, known)
+    assert made.happened == NOW - HOUR / 2
+    assert made.uncertainty_ms == pytest.approx(2 * 3_600_000, rel=0.01)
+
+
+def test_a_wall_clock_that_was_set_meanwhile_is_believed_both_ways() -> None:
+    """Two offsets, so the bound reaches from one to the other."""
+    known = Clocks().after(Exchange(NOW - 3 * HOUR, DeviceTime(NOW - 3 * HOUR, 7, "x")))
+    event = DeviceTime(NOW - HOUR, 7, "unheard")
+    made = told(event, DeviceTime(NOW + 30 * MINUTE, 5, "new"), known)
+    assert made.happened == NOW - 90 * MINUTE
+    assert made.uncertainty_ms is not None
+    assert timedelta(milliseconds=made.uncertainty_ms) > 30 * MINUTE
+
+
+def test_it_happened_after_the_call_before_it() -> None:
+    """A phone that had nothing left to tell at eleven did nothing of this before eleven."""
+    known = Clocks().after(Exchange(NOW - HOUR, DeviceTime(NOW - HOUR, 7, "x"), 4))
+    event = DeviceTime(NOW - 5 * HOUR, 7, "unheard")
+    made = told(event, DeviceTime(NOW, 5, "new"), known, n=5)
+    assert made.happened >= NOW - HOUR - timedelta(seconds=2)
+    earlier = told(event, DeviceTime(NOW, 5, "new"), known, n=4)
+    assert earlier.happened == NOW - 5 * HOUR
+
+
+def test_fresh_gps_time_counts_and_an_old_position_does_not() -> None:
+    """Ten seconds make the difference, by our own clocks."""
+    sent = DeviceTime(None, 90_000, "b")
+    for age_s, expected in ((9, NOW - MINUTE - timedelta(seconds=9)), (30, NOW - MINUTE)):
+        gps = NOW - MINUTE - timedelta(seconds=age_s)
+        assert told(DeviceTime(None, 30_000, "b", gps), sent).happened == expected
+    alone = told(DeviceTime(None, None, None, NOW - HOUR), DeviceTime())
+    assert alone == Estimate(NOW - HOUR, 10_000, Basis.GPS)
+
+
+CLOCKS = st.builds(
+    DeviceTime,
+    st.none() | MOMENTS,
+    st.none() | st.floats(-1e15, 1e15) | st.floats(-1e9, 1e9),
+    st.sampled_from([None, "a", "b", "c"]),
+    st.none() | MOMENTS,
+)
+CALLS = st.lists(
+    st.tuples(st.timedeltas(timedelta(), timedelta(days=3)), CLOCKS, st.lists(CLOCKS, max_size=4)),
+    max_size=6,
+)
+
+
+@given(CALLS)
+def test_no_clocks_date_anything_after_its_receipt_or_before_its_elder(
+    calls: list[tuple[timedelta, DeviceTime, list[DeviceTime]]],
 ) -> None:
-    """Whatever the clocks say."""
-    event = DeviceTime(wall, 1, "old", gps)
-    assert estimate(NOW, DeviceTime(sent_wall, 1, "new"), event).happened <= NOW
+    """Whatever the clocks say: never later than heard, never back along n within a boot."""
+    known, n, now, last = Clocks(), 0, NOW, dict[str | None, datetime]()
+    for after, sent, events in calls:
+        now += after
+        exchange = Exchange(now, sent, n + len(events))
+        for event in events:
+            n += 1
+            made, known = known.date(event, n, exchange)
+            assert made.happened <= now
+            if event.boot is not None:
+                assert made.happened >= last.get(event.boot, made.happened)
+                last[event.boot] = made.happened
+        known = read(write(known.after(exchange)))
+        assert len(known.boots) <= BOOTS
+        assert len(known.marks) <= MARKS
+
+
+class Phone:
+    """An honest phone: a monotonic clock that drifts, a wall clock that anybody may set."""
+
+    def __init__(self, drift: float) -> None:
+        self.now, self.boot, self.begun = NOW, 0, NOW - HOUR
+        self.rate, self.ahead = 1 + drift, timedelta()
+
+    def shows(self) -> DeviceTime:
+        """What its clocks show now."""
+        running = (self.now - self.begun).total_seconds() * 1000 * self.rate
+        return DeviceTime(self.now + self.ahead, running, f"boot-{self.boot}")
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["act", "act", "act", "sync", "sync", "jump", "reboot"]),
+        st.timedeltas(timedelta(), timedelta(hours=6)),
+        st.timedeltas(timedelta(), timedelta(seconds=2)),
+    ),
+    max_size=30,
+)
+
+
+@given(st.floats(-50e-6, 50e-6), STEPS)
+def test_the_truth_lies_within_the_bound(
+    drift: float, steps: list[tuple[str, timedelta, timedelta]]
+) -> None:
+    """For honest clocks that drift by no more than they may, on a road of two seconds at most.
+
+    Wall clocks are set to anything. A boot that no call was heard in is dated by the wall clock,
+    which binds only as long as nobody sets it; such a bound is not asserted here.
+    """
+    phone, known, queue, n = Phone(drift), Clocks(), list[tuple[int, DeviceTime, datetime]](), 0
+    heard, ours = set[str | None](), list[Estimate]()
+    for what, wait, road in [*steps, ("sync", MINUTE, timedelta(seconds=1))]:
+        phone.now += wait
+        if what == "act":
+            n += 1
+            queue.append((n, phone.shows(), phone.now))
+        elif what == "jump":
+            phone.ahead = wait * 1000 - timedelta(days=100)
+        elif what == "reboot":
+            phone.boot, phone.begun = phone.boot + 1, phone.now
+        else:
+            sent = phone.shows()
+            exchange = Exchange(phone.now + road, sent, n)
+            heard.add(sent.boot)
+            for number, event, truth in queue:
+                made, known = known.date(event, number, exchange)
+                if event.boot in heard:
+                    assert made.bounded
+                    assert made.uncertainty_ms is not None
+                    assert abs(made.happened - truth) <= timedelta(milliseconds=made.uncertainty_ms)
+                    ours.append(made)
+            queue.clear()
+            known = read(write(known.after(exchange)))
+            phone.now += road
 
 
 def test_an_undated_event_happened_when_it_was_heard() -> None:
     """And nothing bounds that."""
-    made = estimate(NOW, DeviceTime(), DeviceTime())
-    assert (made.happened, made.uncertainty_ms) == (NOW, None)
+    assert told(DeviceTime(), DeviceTime()) == Estimate(NOW, None)
+
+
+def test_a_wall_clock_alone_is_told_and_bounds_nothing() -> None:
+    """It is the device's word, and no more than that."""
+    made = told(DeviceTime(NOW - HOUR), DeviceTime())
+    assert made == Estimate(NOW - HOUR, None, Basis.WALL)
+    assert not made.bounded
 
 
 def test_a_clock_that_ran_backwards_bounds_nothing() -> None:
     """A monotonic clock that shows more at the event than at sending is no such clock."""
-    made = estimate(NOW, DeviceTime(None, 10, "b"), DeviceTime(None, 20, "b"))
+    made = told(DeviceTime(None, 20_000, "b"), DeviceTime(None, 10, "b"))
     assert made.uncertainty_ms is None
+
+
+def test_a_boot_id_that_is_used_again_is_another_boot() -> None:
+    """A clock that starts over under the same name forgets its anchor."""
+    old = Anchor(NOW - HOUR, 9_000_000.0)
+    assert tighter(old, Anchor(NOW, 5.0)) == Anchor(NOW, 5.0)
+    known = Clocks().after(Exchange(NOW - HOUR, DeviceTime(None, 9_000_000, "b"), 1))
+    made = told(DeviceTime(None, 30_000, "b"), DeviceTime(None, 90_000, "b"), known)
+    assert made.happened == NOW - MINUTE
+
+
+def test_an_estimate_never_precedes_the_same_boots_last() -> None:
+    """The floor lifts what lies below it, and no higher than the receipt."""
+    bounds = Bounds(NOW, floor=NOW - MINUTE, offsets=(Offset(NOW, timedelta()),))
+    assert estimate(DeviceTime(NOW - HOUR), bounds).happened == NOW - MINUTE
 
 
 def test_what_cannot_be_read_is_missing() -> None:

@@ -1,0 +1,170 @@
+"""What we keep of a device's clocks from call to call. Pure; it lives in the journal's row.
+
+For each of its last boots one anchor and the newest event dated; by how much its wall clock was
+off; and until when it had told us everything. It is written only where a push writes anyway, or
+with the note of a contact.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sync.clockwork import Anchor, Bounds, DeviceTime, Estimate, Offset, estimate, tighter
+
+BOOTS = 8
+MARKS = 3
+_MOST_MONOTONIC = 1e15
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A call: the device's clocks as it began, and the last number it had then, if it said so."""
+
+    received: datetime
+    sent: DeviceTime
+    last_n: int | None = None
+
+    @property
+    def anchor(self) -> Anchor | None:
+        """The call as an anchor of its boot."""
+        shown = self.sent.monotonic_ms
+        if self.sent.boot is None or shown is None or not abs(shown) <= _MOST_MONOTONIC:
+            return None
+        return Anchor(self.received, shown)
+
+    @property
+    def offset(self) -> Offset | None:
+        """By how much the wall clock is ahead of ours."""
+        wall = self.sent.wall
+        return None if wall is None else Offset(self.received, wall - self.received)
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """One boot of a device: its anchor, and the newest event of it that was dated."""
+
+    id: str
+    anchor: Anchor | None = None
+    last_n: int | None = None
+    last: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """When a call came after which the device had nothing to tell beyond ``n``."""
+
+    n: int
+    received: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """A device's clocks as its calls showed them; the boot heard of last comes first."""
+
+    boots: tuple[Boot, ...] = ()
+    offset: Offset | None = None
+    marks: tuple[Mark, ...] = ()
+
+    def date(self, event: DeviceTime, n: int | None, during: Exchange) -> tuple[Estimate, "Clocks"]:
+        """Estimate when an event happened; return what is known of the clocks after it."""
+        made = estimate(event, self._bounds(event, n, during))
+        boot = self._boot(event.boot)
+        if boot is None or n is None or (boot.last_n is not None and n <= boot.last_n):
+            return made, self
+        return made, self._with(replace(boot, last_n=n, last=made.happened))
+
+    def after(self, exchange: Exchange) -> "Clocks":
+        """Return what is known once a call was heard."""
+        known, anchor = self, exchange.anchor
+        boot = self._boot(exchange.sent.boot)
+        if boot is not None and anchor is not None:
+            known = known._with(replace(boot, anchor=tighter(boot.anchor, anchor)))
+        return replace(
+            known,
+            offset=exchange.offset or self.offset,
+            marks=self._marks_after(exchange),
+        )
+
+    def _bounds(self, event: DeviceTime, n: int | None, during: Exchange) -> Bounds:
+        boot = self._boot(event.boot)
+        now = during.anchor if event.boot == during.sent.boot else None
+        before = boot.anchor if boot else None
+        if before and now and now.monotonic_ms < before.monotonic_ms:
+            before = None  # another boot under the same name
+        told = [mark.received for mark in self.marks if n is not None and mark.n < n]
+        newer = boot is not None and n is not None and boot.last_n is not None and n > boot.last_n
+        return Bounds(
+            received=during.received,
+            anchors=tuple(anchor for anchor in (now, before) if anchor),
+            offsets=tuple(offset for offset in (during.offset, self.offset) if offset),
+            not_before=max(told, default=None),
+            floor=boot.last if boot and newer else None,
+        )
+
+    def _boot(self, id_: str | None) -> Boot | None:
+        if id_ is None or "\0" in id_:
+            return None
+        return next((boot for boot in self.boots if boot.id == id_), Boot(id_))
+
+    def _with(self, boot: Boot) -> "Clocks":
+        others = tuple(other for other in self.boots if other.id != boot.id)
+        return replace(self, boots=(boot, *others)[:BOOTS])
+
+    def _marks_after(self, exchange: Exchange) -> tuple[Mark, ...]:
+        """Keep, for the newest numbers, the last call at which they were the newest."""
+        n = exchange.last_n
+        if n is None:
+            return self.marks
+        others = tuple(mark for mark in self.marks if mark.n < n)
+        return (Mark(n, exchange.received), *others)[:MARKS]
+
+
+def write(clocks: Clocks) -> dict[str, Any]:
+    """Write the clocks as JSON: moments as microseconds since 1970."""
+    offset = clocks.offset
+    return {
+        "boots": [_boot_to_json(boot) for boot in clocks.boots],
+        "wall": [_micros(offset.received), offset.ahead // _MICROSECOND] if offset else None,
+        "told": [[mark.n, _micros(mark.received)] for mark in clocks.marks],
+    }
+
+
+def read(kept: Mapping[str, Any] | None) -> Clocks:
+    """Read what ``write`` wrote."""
+    if not kept:
+        return Clocks()
+    wall = kept.get("wall")
+    return Clocks(
+        boots=tuple(_boot_from_json(*boot) for boot in kept.get("boots", ())),
+        offset=Offset(_moment(wall[0]), wall[1] * _MICROSECOND) if wall else None,
+        marks=tuple(Mark(n, _moment(at)) for n, at in kept.get("told", ())),
+    )
+
+
+def _boot_to_json(boot: Boot) -> list[str | float | None]:
+    anchor, last = boot.anchor, boot.last
+    return [
+        boot.id,
+        _micros(anchor.received) if anchor else None,
+        anchor.monotonic_ms if anchor else None,
+        boot.last_n,
+        _micros(last) if last else None,
+    ]
+
+
+def _boot_from_json(
+    id_: str, at: int | None, shown: float | None, last_n: int | None, last: int | None
+) -> Boot:
+    anchor = None if at is None or shown is None else Anchor(_moment(at), shown)
+    return Boot(id_, anchor, last_n, None if last is None else _moment(last))
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def _moment(micros: int) -> datetime:
+    return _EPOCH + micros * _MICROSECOND
