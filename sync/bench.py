@@ -1,6 +1,6 @@
 """Where mutations are judged: the rows they speak of are held here, in lock order."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -10,20 +10,24 @@ from backend.identity.callers import CallingDevice
 from backend.keys import Keys
 from backend.store import mutations as store
 from backend.store import visits
-from backend.store.database import Tx
-from backend.store.visits import ClosedBy
+from backend.store.database import Tx, moment
+from backend.store.visits import Told
 from backend.tables.plans import Route
 from backend.tables.stops import Stop
 from sync import journey, visit
 from sync.case import Answer, Case
-from sync.clockwork import Estimate
-from sync.decide import Closer, Known
+from sync.clockwork import DeviceTime, Estimate, estimate, read_wall
+from sync.decide import Change, Closer, Holder, Known, uniform
 from sync.kinds import About, about
-from sync.matrix import Outcome
+from sync.matrix import Outcome, Situation
 from sync.mutations import Fault, Heard, Mutation
-from sync.words import LostEvents, Resequenced
+from sync.words import At, LostEvents, Resequenced
 
-_UNKNOWN = Answer(Outcome.HELD, "unknown_stop", "no such stop or route is known for this driver")
+_UNKNOWN = Answer(
+    uniform(Situation.UNKNOWN).outcome,
+    "unknown_stop",
+    "no such stop or route is known for this driver",
+)
 
 
 @dataclass(slots=True)
@@ -32,29 +36,34 @@ class _Held:
 
     stops: dict[UUID, Stop] = field(default_factory=dict)
     routes: dict[UUID, Route] = field(default_factory=dict)
-    office: dict[UUID, int] = field(default_factory=dict)
-    closers: dict[UUID, ClosedBy] = field(default_factory=dict)
+    since: dict[UUID, int] = field(default_factory=dict)
+    told: dict[UUID, list[Told]] = field(default_factory=dict)
     left: set[UUID] = field(default_factory=set)
 
 
 class Bench:
     """Judges the mutations of one device within one transaction."""
 
-    def __init__(self, tx: Tx, keys: Keys, device: CallingDevice) -> None:
+    def __init__(self, tx: Tx, keys: Keys, device: CallingDevice, sent: DeviceTime) -> None:
         self._tx = tx
         self._keys = keys
         self._device = device
+        self._sent = sent
         self._held = _Held()
 
     async def prepare(self, readable: Iterable[Mutation | Fault]) -> None:
         """Hold the stops, then the routes, that the mutations speak of; read them afresh."""
-        stop_ids, route_ids = _spoken_of(readable)
+        mutations = [each for each in readable if isinstance(each, Mutation)]
+        stop_ids, route_ids = _spoken_of(mutations)
+        for id_, base in _seen(mutations):
+            self._held.since[id_] = min(base, self._held.since.get(id_, base))
         driver = self._device.driver_id
         stops = await visits.lock_stops(self._tx, driver, stop_ids)
         self._held.stops |= stops
         self._held.routes |= await visits.lock_routes(self._tx, driver, route_ids)
-        self._held.office |= await visits.office_versions(self._tx, stops.keys())
-        self._held.closers |= await visits.closers(self._tx, stops.values())
+        self._held.told |= await visits.told(
+            self._tx, stops.values(), self._held.since, self._device.id
+        )
         withdrawn = [stop.id for stop in stops.values() if stop.manifest_driver_id is None]
         self._held.left |= await visits.left_with(self._tx, driver, withdrawn)
 
@@ -73,8 +82,9 @@ class Bench:
             case About.DEVICE:
                 return False
 
-    async def judge(self, heard: Heard, mutation: Mutation, when: Estimate) -> Answer:
-        """Judge one readable mutation that happened at the moment given."""
+    async def judge(self, heard: Heard, mutation: Mutation) -> Answer:
+        """Judge one readable mutation."""
+        when = self._when(mutation.frame.at)
         case = Case(self._tx, self._keys, self._device, heard, mutation, when)
         match about(mutation.kind):
             case About.DEVICE:
@@ -89,33 +99,55 @@ class Bench:
         stop = self._held.stops.get(case.mutation.frame.stop_id or self._device.id)
         if stop is None:
             return _UNKNOWN
-        closed = self._held.closers.get(stop.id)
         before = stop.closed_by
-        answer = await visit.judge(case, stop, self._known(stop, closed), closed)
-        if stop.closed_by != before:
-            actor = case.actor
-            self._held.closers[stop.id] = ClosedBy(actor.type.value, actor.id, case.heard.id)
+        answer = await visit.judge(case, stop, self._known(stop), self._closed(stop))
+        if stop.closed_by is not None and stop.closed_by != before:
+            self._held.told.setdefault(stop.id, []).append(_own(case, stop.closed_by, stop))
         return answer if answer.row is not None else replace(answer, stop=stop)
 
-    def _known(self, stop: Stop, closed: ClosedBy | None) -> Known:
+    def _known(self, stop: Stop) -> Known:
+        told = self._held.told.get(stop.id, [])
+        changes = [self._change(each) for each in told if self._is_change(each)]
         return Known(
             state=StopState(stop.state),
-            is_mine=self._is_mine(stop),
-            office_version=self._held.office.get(stop.id, 0),
-            closer=self._closer(closed),
+            holder=self._holder(stop),
+            closer=self._closer(self._closed(stop)),
+            changes=tuple(changes),
         )
 
-    def _is_mine(self, stop: Stop) -> bool:
+    def _closed(self, stop: Stop) -> Told | None:
+        told = self._held.told.get(stop.id, [])
+        return next((each for each in told if each.id == stop.closed_by), None)
+
+    def _holder(self, stop: Stop) -> Holder:
         """A day that was closed took the stop off the manifest, not from its driver."""
         if stop.manifest_driver_id is None:
-            return stop.id in self._held.left
-        return stop.manifest_driver_id == self._device.driver_id
+            return Holder.LEFT if stop.id in self._held.left else Holder.OTHER
+        mine = stop.manifest_driver_id == self._device.driver_id
+        return Holder.SELF if mine else Holder.OTHER
 
-    def _closer(self, closed: ClosedBy | None) -> Closer:
+    def _closer(self, closed: Told | None) -> Closer:
         if closed is None or closed.source != ActorType.DRIVER:
             return Closer.OFFICE
-        mine = closed.actor_id == str(self._device.driver_id)
-        return Closer.SELF if mine else Closer.OTHER_DRIVER
+        if closed.actor_id != str(self._device.driver_id):
+            return Closer.OTHER_DRIVER
+        return Closer.SELF if closed.device_id == self._device.id else Closer.OTHER_DEVICE
+
+    def _is_change(self, each: Told) -> bool:
+        """The office, or another device of this driver; what other drivers did, the state tells."""
+        if each.source != ActorType.DRIVER:
+            return True
+        return each.actor_id == str(self._device.driver_id) and each.device_id != self._device.id
+
+    def _change(self, each: Told) -> Change:
+        return Change(
+            version=each.version,
+            kind=each.kind,
+            at=each.happened,
+            by_office=each.source != ActorType.DRIVER,
+            to=each.to,
+            barcode=each.barcode,
+        )
 
     def _lost(self, heard: Heard, mutation: Mutation) -> Answer:
         """Close a range that the phone no longer has; it must begin with this very number."""
@@ -125,13 +157,45 @@ class Bench:
         store.close_range(self._tx, self._device.id, body.from_n, body.to_n)
         return Answer(Outcome.APPLIED)
 
+    def _when(self, at: At | None) -> Estimate:
+        now = moment(self._tx)
+        if at is None:
+            return Estimate(now, None)
+        event = DeviceTime(read_wall(at.wall), at.monotonic_ms, at.boot, read_wall(at.gps))
+        return estimate(now, self._sent, event)
 
-def _spoken_of(readable: Iterable[Mutation | Fault]) -> tuple[set[UUID], set[UUID]]:
+
+def _own(case: Case, event_id: UUID, stop: Stop) -> Told:
+    """Return what this very transaction recorded as the end of the visit."""
+    return Told(
+        id=event_id,
+        stop_id=stop.id,
+        version=stop.version,
+        kind=case.mutation.kind.value,
+        source=case.actor.type.value,
+        actor_id=case.actor.id,
+        device_id=case.device.id,
+        mutation_id=case.heard.id,
+        happened=case.when.happened,
+        uncertainty_ms=case.when.uncertainty_ms,
+        known=moment(case.tx),
+        to=None,
+        barcode=None,
+    )
+
+
+def _seen(mutations: Iterable[Mutation]) -> Iterator[tuple[UUID, int]]:
+    """Return which version of which stop the driver was looking at."""
+    for mutation in mutations:
+        frame = mutation.frame
+        if frame.stop_id is not None and frame.base is not None:
+            yield frame.stop_id, frame.base
+
+
+def _spoken_of(mutations: Iterable[Mutation]) -> tuple[set[UUID], set[UUID]]:
     stops: set[UUID] = set()
     routes: set[UUID] = set()
-    for mutation in readable:
-        if isinstance(mutation, Fault):
-            continue
+    for mutation in mutations:
         stops |= {mutation.frame.stop_id} if mutation.frame.stop_id else set()
         routes |= {mutation.frame.route_id} if mutation.frame.route_id else set()
         if isinstance(mutation.body, Resequenced):

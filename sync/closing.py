@@ -16,6 +16,7 @@ from backend.tables.stops import Stop
 from pod import service
 from pod.evidence import DoorFacts
 from sync.case import Answer, Case, wire
+from sync.decide import ACTS, moves
 from sync.door import answer_at_door, ask_if_locked
 from sync.kinds import CORRECTABLE, Kind
 from sync.matrix import Outcome, Ruling
@@ -33,7 +34,7 @@ async def close(case: Case, stop: Stop, ruling: Ruling, ending: Ending) -> Answe
         return Answer(Outcome.REJECTED, "reason_unknown", detail)
     door = await answer_at_door(case, stop, ending)
     await name_evidence(case, stop, ending)
-    if not ruling.moves:
+    if not (ruling.effect and moves(ACTS[case.mutation.kind], StopState(stop.state))):
         return await _beside(case, stop, ruling)
     return await _move(case, stop, ruling.outcome, ending, door)
 
@@ -64,8 +65,8 @@ async def correct(case: Case, stop: Stop, corrected: Corrected, *, mends: bool) 
 
 
 def _is_late(case: Case, stop: Stop, policy: Policy) -> bool:
-    closed = stop.closed_at or case.decisive
-    return case.decisive - closed > timedelta(seconds=policy.undo_s)
+    closed = stop.closed_at or case.when.happened
+    return case.when.happened - closed > timedelta(seconds=policy.undo_s)
 
 
 async def _beside(case: Case, stop: Stop, ruling: Ruling) -> Answer:

@@ -1,18 +1,22 @@
 """What a customer gave at the door, as a mutation carries it."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from types import MappingProxyType
 
 from backend.dispatch.inbox import open_item
 from backend.domain.inbox import InboxKind
+from backend.store.database import moment
 from backend.tables.stops import Stop
 from pod import service
-from pod.door import Given, known_door, try_door
+from pod.door import Given, customers_code, known_door, try_door
 from pod.evidence import Check, DoorFacts
 from sync.case import Answer, Case
 from sync.matrix import Outcome
 from sync.note import note
 from sync.words import CodePresented, Delivered, Failed
 
+ISSUED = "door.issued"
 _CODES = MappingProxyType(
     {
         Check.WRONG: "wrong",
@@ -35,10 +39,23 @@ async def answer_at_door(
     qr = None if isinstance(body, Failed) else body.door_token
     if case.heard.id is None or (code is None and qr is None):
         return await known_door(case.tx, stop)
-    given = Given(
-        by=case.heard.id, at=case.decisive, code=code, qr=qr, uncertain=not case.when.bounded
-    )
+    bounded = case.when.uncertainty_ms is not None
+    at = case.when.happened if bounded else moment(case.tx)
+    given = Given(by=case.heard.id, at=at, code=code, qr=qr, uncertain=not bounded)
     return await try_door(case.tx, case.keys, stop, given)
+
+
+def was_good(case: Case, stop: Stop, body: Delivered, issued: Sequence[datetime]) -> bool:
+    """Whether a code was given that was good when it was given, and has been replaced since.
+
+    ``issued`` tells when the codes were issued that the driver could not know.
+    """
+    for back, replaced in enumerate(reversed(issued), 1):
+        issue = stop.door_issue - back
+        known = customers_code(case.keys, stop.id, issue) if issue > 0 else ()
+        if {body.code, body.door_token} & set(known):
+            return case.when.happened <= replaced
+    return False
 
 
 async def present(case: Case, stop: Stop, body: CodePresented) -> Answer:

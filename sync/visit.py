@@ -1,43 +1,84 @@
 """What a mutation does to a stop: the matrix rules, and the ruling is carried out."""
 
+from types import MappingProxyType
 from uuid import UUID
 
 from backend.dispatch.inbox import open_item
 from backend.domain.inbox import InboxKind
 from backend.domain.stop import StopState
 from backend.store import visits
-from backend.store.visits import ClosedBy
+from backend.store.visits import Told
 from backend.tables.stops import Stop
 from pod import service
 from sync import closing, door
 from sync.case import Answer, Case
-from sync.decide import Known, decide, situation
+from sync.decide import Known, Said, decide, moves
+from sync.door import ISSUED, was_good
 from sync.kinds import Kind
-from sync.matrix import Outcome, Ruling
+from sync.matrix import Act, Ask, Fact, Outcome, Ruling
 from sync.note import name_evidence, note
-from sync.words import CodePresented, Corrected, Delivered, EvidenceAdded, Failed
+from sync.words import (
+    CodePresented,
+    Corrected,
+    Delivered,
+    EvidenceAdded,
+    Failed,
+    ParcelOutcome,
+    Scanned,
+)
 
 
-async def judge(case: Case, stop: Stop, known: Known, closed: ClosedBy | None) -> Answer:
+async def judge(case: Case, stop: Stop, known: Known, closed: Told | None) -> Answer:
     """Rule on a mutation about a stop whose row is held, and carry the ruling out."""
-    base = case.mutation.frame.base
-    ruling = decide(case.mutation.kind, base, known)
-    asked = f"{case.mutation.kind} while {situation(base, known)}"
-    answer = await _carry_out(case, stop, ruling, closed)
-    if answer.outcome is Outcome.CONFLICT or (ruling.asks and answer.outcome is Outcome.RECORDED):
-        await _ask(case, stop, InboxKind.CONFLICT, asked)
-    if answer.code == "correction_late":
-        await _ask(case, stop, InboxKind.CORRECTION, "The driver corrects himself after the window")
+    decision = decide(_said(case), known, _facts(case, stop, known))
+    answer = await _carry_out(case, stop, decision.ruling, closed)
+    if (item := _question(decision.ruling, answer)) is not None:
+        asked = f"{case.mutation.kind} while {decision.situation}"
+        await _ask(case, stop, item, _DETAILS.get(item, asked))
     return answer
 
 
-async def _carry_out(case: Case, stop: Stop, ruling: Ruling, closed: ClosedBy | None) -> Answer:
+def _said(case: Case) -> Said:
+    body, frame = case.mutation.body, case.mutation.frame
+    partly = isinstance(body, Delivered) and any(
+        parcel.outcome is not ParcelOutcome.DELIVERED for parcel in body.parcels
+    )
+    barcode = body.barcode if isinstance(body, Scanned) else None
+    return Said(case.mutation.kind, frame.base, case.when.happened, partly, barcode)
+
+
+def _facts(case: Case, stop: Stop, known: Known) -> frozenset[Fact]:
+    """Answer what a code that was issued anew makes of the one that was given."""
+    body = case.mutation.body
+    if not isinstance(body, Delivered):
+        return frozenset()
+    issued = [each.at for each in known.since(case.mutation.frame.base) if each.kind == ISSUED]
+    old = was_good(case, stop, body, issued)
+    return frozenset({Fact.OLD_CODE}) if old else frozenset()
+
+
+def _question(ruling: Ruling, answer: Answer) -> InboxKind | None:
+    """Name the one question that a person is asked; rejections are asked about elsewhere."""
+    if answer.code == "correction_late":
+        return InboxKind.CORRECTION
+    if answer.outcome is Outcome.CONFLICT:
+        return InboxKind.CONFLICT
+    if answer.outcome in (Outcome.APPLIED, Outcome.RECORDED):
+        return _ITEMS.get(ruling.asks)
+    return None
+
+
+_ITEMS = MappingProxyType({Ask.CONFLICT: InboxKind.CONFLICT, Ask.NOTICE: InboxKind.NOTICE})
+_DETAILS = MappingProxyType({InboxKind.CORRECTION: "The driver corrects himself after the window"})
+
+
+async def _carry_out(case: Case, stop: Stop, ruling: Ruling, closed: Told | None) -> Answer:
     if ruling.outcome is Outcome.REJECTED:
         return Answer(Outcome.REJECTED, ruling.code)
     match case.mutation.body:
         case Delivered() | Failed() as ending:
             return await closing.close(case, stop, ruling, ending)
-        case Corrected() as corrected:
+        case Corrected() as corrected if ruling.effect:
             mends = await _closed_it(case, stop, corrected.corrects, closed)
             return await closing.correct(case, stop, corrected, mends=mends)
         case CodePresented() as body:
@@ -48,7 +89,7 @@ async def _carry_out(case: Case, stop: Stop, ruling: Ruling, closed: ClosedBy | 
             return await _keep(case, stop, ruling)
 
 
-async def _closed_it(case: Case, stop: Stop, named: UUID, closed: ClosedBy | None) -> bool:
+async def _closed_it(case: Case, stop: Stop, named: UUID, closed: Told | None) -> bool:
     """Whether the named event is what closed the stop, or what was mended since then."""
     if closed is not None and closed.mutation_id == named:
         return True
@@ -67,10 +108,22 @@ async def _add_evidence(case: Case, stop: Stop, ruling: Ruling) -> Answer:
 
 async def _keep(case: Case, stop: Stop, ruling: Ruling) -> Answer:
     """Keep the event on the timeline; an arrival moves the stop as well."""
-    arrives = ruling.moves and case.mutation.kind is Kind.STOP_ARRIVED
-    arrival = {"state": StopState.ARRIVED.value, "arrived_at": case.when.happened}
-    entry = await note(case, stop, ruling.outcome, arrival if arrives else None)
+    change: dict[str, object] = {}
+    if case.mutation.kind is Kind.STOP_ARRIVED:
+        change = _arrival(case, stop, ruling)
+    entry = await note(case, stop, ruling.outcome, change)
     return Answer(ruling.outcome, ruling.code, None, stop, entry)
+
+
+def _arrival(case: Case, stop: Stop, ruling: Ruling) -> dict[str, object]:
+    """Of two arrivals the earlier one counts; one at a visit that is over moves nothing."""
+    at = case.when.happened
+    if ruling.effect and moves(Act.ARRIVE, StopState(stop.state)):
+        return {"state": StopState.ARRIVED.value, "arrived_at": at}
+    merged = stop.state == StopState.ARRIVED and not ruling.effect and ruling.merges
+    if merged and stop.arrived_at is not None and at < stop.arrived_at:
+        return {"arrived_at": at}
+    return {"arrived_at": at} if ruling.effect and stop.arrived_at is None else {}
 
 
 async def _ask(case: Case, stop: Stop, kind: InboxKind, detail: str) -> None:

@@ -7,6 +7,7 @@ class InboxKind(StrEnum):
     """Why somebody has to look."""
 
     CONFLICT = "conflict"
+    NOTICE = "notice"
     REJECTED = "rejected"
     QUARANTINED = "quarantined"
     UNKNOWN_STOP = "unknown_stop"

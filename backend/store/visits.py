@@ -1,10 +1,11 @@
 """Queries behind judging what happened at stops and on routes: held rows and their history."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlmodel import col
 
 from backend.domain.people import ActorType
@@ -15,12 +16,22 @@ from backend.tables.stops import RouteAssignment, Stop, StopAssignment, StopEven
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedBy:
-    """The event that closed a stop: whose it was."""
+class Told:
+    """An event of a stop's timeline, as far as a later one is judged by it."""
 
+    id: UUID
+    stop_id: UUID
+    version: int
+    kind: str
     source: str
     actor_id: str
+    device_id: UUID | None
     mutation_id: UUID | None
+    happened: datetime
+    uncertainty_ms: int | None
+    known: datetime
+    to: str | None
+    barcode: str | None
 
 
 async def lock_stops(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> dict[UUID, Stop]:
@@ -65,20 +76,45 @@ async def lock_routes(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> dict[UU
     return {route.id: route for route in await tx.scalars(query)}
 
 
-async def office_versions(tx: Tx, ids: Collection[UUID]) -> dict[UUID, int]:
-    """Return each stop's version at the latest change that no driver and no verdict made."""
-    if not ids:
+_TOLD = (
+    col(StopEvent.id),
+    col(StopEvent.stop_id),
+    col(StopEvent.version),
+    col(StopEvent.kind),
+    col(StopEvent.source),
+    col(StopEvent.actor_id),
+    col(StopEvent.device_id),
+    col(StopEvent.mutation_id),
+    col(StopEvent.happened),
+    col(StopEvent.uncertainty_ms),
+    col(StopEvent.known),
+    col(StopEvent.body)["to"].as_string().label("to"),
+    col(StopEvent.body)["barcode"].as_string().label("barcode"),
+)
+
+
+async def told(
+    tx: Tx, stops: Collection[Stop], since: Mapping[UUID, int], device_id: UUID
+) -> dict[UUID, list[Told]]:
+    """Return what closed each stop, and what others than this device told since a version.
+
+    Verdicts on proofs are left out: they follow from what others told.
+    """
+    closed = [stop.closed_by for stop in stops if stop.closed_by is not None]
+    newer = [stop.id for stop in stops if stop.version > since.get(stop.id, stop.version)]
+    if not closed and not newer:
         return {}
-    query = (
-        select(col(StopEvent.stop_id), func.max(col(StopEvent.version)))
-        .where(
-            col(StopEvent.stop_id).in_(ids),
-            col(StopEvent.source) != ActorType.DRIVER.value,
-            ~col(StopEvent.kind).startswith("proof."),
-        )
-        .group_by(col(StopEvent.stop_id))
+    others = and_(
+        col(StopEvent.stop_id).in_(newer),
+        col(StopEvent.version) > min((since[id_] for id_ in newer), default=0),
+        col(StopEvent.device_id).is_distinct_from(device_id),
+        ~col(StopEvent.kind).startswith("proof."),
     )
-    return {row[0]: row[1] for row in await tx.execute(query)}
+    query = select(*_TOLD).where(or_(col(StopEvent.id).in_(closed), others))
+    found: dict[UUID, list[Told]] = {}
+    for row in await tx.execute(query.order_by(col(StopEvent.version))):
+        found.setdefault(row.stop_id, []).append(Told(*row))
+    return found
 
 
 async def route_office_version(tx: Tx, route_id: UUID) -> int:
@@ -89,23 +125,6 @@ async def route_office_version(tx: Tx, route_id: UUID) -> int:
         col(AuditEntry.actor_type) != ActorType.DRIVER.value,
     )
     return (await tx.scalar(query)) or 0
-
-
-async def closers(tx: Tx, stops: Collection[Stop]) -> dict[UUID, ClosedBy]:
-    """Return who closed each of the stops that are closed by an event."""
-    events = {stop.closed_by: stop.id for stop in stops if stop.closed_by is not None}
-    if not events:
-        return {}
-    query = select(
-        col(StopEvent.id),
-        col(StopEvent.source),
-        col(StopEvent.actor_id),
-        col(StopEvent.mutation_id),
-    ).where(col(StopEvent.id).in_(events))
-    return {
-        events[row.id]: ClosedBy(row.source, row.actor_id, row.mutation_id)
-        for row in await tx.execute(query)
-    }
 
 
 _ENDINGS = ("stop.delivered", "stop.failed", "stop.corrected")

@@ -279,10 +279,10 @@ async def test_what_no_column_holds_fails_nothing_else(ground: Ground) -> None:
     assert again["receipts"] == [{**receipt, "duplicate": True} for receipt in reply["receipts"]]
 
 
-async def test_a_day_that_was_closed_contradicts_no_driver(
+async def test_what_is_told_after_the_day_was_closed_counts_and_somebody_looks(
     ground: Ground, db: Database, clock: FakeClock
 ) -> None:
-    """A phone that was silent overnight delivers as planned; nothing returns to its manifest."""
+    """A phone was silent overnight; its delivery stands, and nothing returns to its manifest."""
     phone = await ground.phone()
     await phone.sync()
     clock.advance(days=2)
@@ -291,13 +291,15 @@ async def test_a_day_that_was_closed_contradicts_no_driver(
     phone.token = access.issue(ground.keys, phone.round.device, clock.now()).token
     route: Json = {"stop_id": None, "route_id": str(phone.round.route)}
     ended = phone.says("stop.delivered", DELIVERED)
-    reply = await phone.sync(ended, phone.says("route.started", **route), pull=True)
-    assert outcomes(reply) == [("applied", None)] * 2
+    others = phone.says("route.started", **route), phone.says("route.finished", **route)
+    reply = await phone.sync(ended, *others, pull=True)
+    expected = [("conflict", None), ("rejected", "route_closed"), ("recorded", None)]
+    assert outcomes(reply) == expected
     assert reply["receipts"][0]["stop"]["state"] == "delivered"
     assert {put["type"] for put in reply["puts"]} == {"reasons", "settings"}
     async with db.snapshot() as tx:
-        asked = select(col(InboxItem.id)).where(col(InboxItem.mutation_id) == UUID(ended["id"]))
-        assert (await tx.scalars(asked)).all() == []
+        asked = select(col(InboxItem.kind)).where(col(InboxItem.mutation_id) == UUID(ended["id"]))
+        assert (await tx.scalars(asked)).all() == ["conflict"]
 
 
 async def test_a_stop_that_comes_back_is_held_again(ground: Ground, db: Database) -> None:
