@@ -16,12 +16,12 @@ from backend.tables.plans import Route
 from backend.tables.stops import Stop
 from sync import journey, visit
 from sync.case import Answer, Case
-from sync.clockwork import DeviceTime, Estimate, estimate, read_wall
+from sync.clockwork import Estimate
 from sync.decide import Change, Closer, Holder, Known, uniform
 from sync.kinds import About, about
 from sync.matrix import Outcome, Situation
 from sync.mutations import Fault, Heard, Mutation
-from sync.words import At, LostEvents, Resequenced
+from sync.words import LostEvents, Resequenced
 
 _UNKNOWN = Answer(
     uniform(Situation.UNKNOWN).outcome,
@@ -44,11 +44,10 @@ class _Held:
 class Bench:
     """Judges the mutations of one device within one transaction."""
 
-    def __init__(self, tx: Tx, keys: Keys, device: CallingDevice, sent: DeviceTime) -> None:
+    def __init__(self, tx: Tx, keys: Keys, device: CallingDevice) -> None:
         self._tx = tx
         self._keys = keys
         self._device = device
-        self._sent = sent
         self._held = _Held()
 
     async def prepare(self, readable: Iterable[Mutation | Fault]) -> None:
@@ -82,9 +81,8 @@ class Bench:
             case About.DEVICE:
                 return False
 
-    async def judge(self, heard: Heard, mutation: Mutation) -> Answer:
-        """Judge one readable mutation."""
-        when = self._when(mutation.frame.at)
+    async def judge(self, heard: Heard, mutation: Mutation, when: Estimate) -> Answer:
+        """Judge one readable mutation that happened at the moment given."""
         case = Case(self._tx, self._keys, self._device, heard, mutation, when)
         match about(mutation.kind):
             case About.DEVICE:
@@ -156,13 +154,6 @@ class Bench:
             return Answer(Outcome.QUARANTINED, "malformed", "from_n is not the mutation's own n")
         store.close_range(self._tx, self._device.id, body.from_n, body.to_n)
         return Answer(Outcome.APPLIED)
-
-    def _when(self, at: At | None) -> Estimate:
-        now = moment(self._tx)
-        if at is None:
-            return Estimate(now, None)
-        event = DeviceTime(read_wall(at.wall), at.monotonic_ms, at.boot, read_wall(at.gps))
-        return estimate(now, self._sent, event)
 
 
 def _own(case: Case, event_id: UUID, stop: Stop) -> Told:

@@ -65,8 +65,8 @@ async def correct(case: Case, stop: Stop, corrected: Corrected, *, mends: bool) 
 
 
 def _is_late(case: Case, stop: Stop, policy: Policy) -> bool:
-    closed = stop.closed_at or case.when.happened
-    return case.when.happened - closed > timedelta(seconds=policy.undo_s)
+    closed = stop.closed_at or case.decisive
+    return case.decisive - closed > timedelta(seconds=policy.undo_s)
 
 
 async def _beside(case: Case, stop: Stop, ruling: Ruling) -> Answer:

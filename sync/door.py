@@ -6,7 +6,6 @@ from types import MappingProxyType
 
 from backend.dispatch.inbox import open_item
 from backend.domain.inbox import InboxKind
-from backend.store.database import moment
 from backend.tables.stops import Stop
 from pod import service
 from pod.door import Given, customers_code, known_door, try_door
@@ -39,9 +38,9 @@ async def answer_at_door(
     qr = None if isinstance(body, Failed) else body.door_token
     if case.heard.id is None or (code is None and qr is None):
         return await known_door(case.tx, stop)
-    bounded = case.when.uncertainty_ms is not None
-    at = case.when.happened if bounded else moment(case.tx)
-    given = Given(by=case.heard.id, at=at, code=code, qr=qr, uncertain=not bounded)
+    given = Given(
+        by=case.heard.id, at=case.decisive, code=code, qr=qr, uncertain=not case.when.bounded
+    )
     return await try_door(case.tx, case.keys, stop, given)
 
 
