@@ -25,7 +25,6 @@ from backend.cli.day import crew, ledger
 from backend.cli.day.control_room import ControlRoom, Imported, Plan, RouteItem
 from backend.cli.day.customers import Customer, Door
 from backend.cli.day.driver import Driver
-from backend.cli.day.fleet import Findings, Fleet, examine
 from backend.cli.day.home import empty, set_environment_aside
 from backend.cli.day.ledger import Outcome
 from backend.cli.day.people import employ
@@ -66,7 +65,7 @@ class Story:
     outcome: Outcome = field(default_factory=Outcome)
     imported: list[Imported] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
-    findings: Findings = field(default_factory=Findings)
+    lost: list[str] = field(default_factory=list)
     spent: dict[str, float] = field(default_factory=dict)
 
     def facts(self) -> dict[str, object]:
@@ -82,14 +81,13 @@ class Story:
             "unassigned": dict(Counter(left.reason for left in plan.unassigned)),
             "engine": plan.engine,
             **self.outcome.facts(),
-            "lost": len(self.findings.lost),
-            "odd": self.findings.odd[:5],
+            "lost": len(self.lost),
             "seconds": {name: round(spent, 1) for name, spent in self.spent.items()},
         }
 
     def is_good(self) -> bool:
         """Whether nothing was lost, everything has a fate, and the log verifies."""
-        return self.outcome.is_good and self.findings.is_good
+        return self.outcome.is_good and not self.lost
 
 
 async def live(url: str, settings: Settings, job: Job, tell: Teller) -> Story:
@@ -108,7 +106,7 @@ async def live(url: str, settings: Settings, job: Job, tell: Teller) -> Story:
         with _step(story, tell, "drive"):
             await _drive(url, admin, job, dict(zip(hired, drivers, strict=True)))
         with _step(story, tell, "verify"):
-            story.findings = await examine(Fleet(drivers, story.plans[0], []))
+            story.lost = await ledger.unheard(drivers)
             await _account(admin, job, story, drivers, began)
         for driver in drivers:
             await driver.handset.close()

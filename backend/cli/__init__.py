@@ -14,7 +14,7 @@ COMMANDS = {
     "serve": ("backend.cli.up:serve", "Run the API alone."),
     "jobs": ("backend.cli.up:jobs", "Run the timetable alone."),
     "demo": ("backend.cli.demo:demo", "Run a whole day on made-up data, then serve it."),
-    "drill": ("backend.cli.drill:drill", "Send simulated drivers out on bad roads."),
+    "drill": ("backend.cli.drill.command:drill", "Send simulated drivers out on bad roads."),
     "migrate": ("backend.cli.migrate:migrate", "Bring the database up to date."),
     "import": ("backend.cli.intake:import_file", "Bring consignments in from CSV or JSON."),
     "gazetteer": ("backend.cli.intake:gazetteer", "Load known addresses."),

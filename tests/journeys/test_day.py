@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from backend.cli.day.fleet import Findings, Size, close, examine, muster, spend_the_day
-from backend.cli.day.roads import Faults
+from backend.cli.drill.day import spend
+from backend.cli.drill.examine import examine
+from backend.cli.drill.fate import Odds
+from backend.cli.drill.faults import Fault
+from backend.cli.drill.muster import Size, muster
+from backend.cli.drill.witness import hear
 from backend.cli.first import make_ready
 from backend.cli.system import run
 from backend.settings import Settings, load
@@ -15,7 +19,7 @@ from backend.settings import Settings, load
 pytestmark = pytest.mark.anyio
 
 DRIVERS, STOPS = 20, 50
-FAULTS = Faults(lost_request=0.02, lost_reply=0.02, duplicate=0.02)
+FAULTS = {Fault.LOST_REQUEST: 0.02, Fault.LOST_REPLY: 0.02, Fault.DUPLICATE: 0.02}
 
 
 def _silent(_step: str) -> None:
@@ -40,33 +44,27 @@ async def system(ready_url: str, tmp_path: Path) -> AsyncIterator[tuple[str, Set
 async def test_nothing_is_lost_on_a_day_of_twenty_drivers(
     system: tuple[str, Settings], tmp_path: Path
 ) -> None:
-    """Twenty drivers with fifty stops each, a third of them out of reach until evening."""
+    """Twenty drivers with fifty stops each, a third of them out of reach for a third of the day."""
     url, settings = system
     size = Size(
         DRIVERS,
         STOPS,
-        offline=1 / 3,
-        faults=FAULTS,
-        sync_every=10,
+        Odds(offline=1 / 3, mishaps=0.05),
+        FAULTS,
+        office=0.02,
+        report_every=10,
         hurried=True,
         planning_seconds=2,
-        synchronous="NORMAL",
     )
-    fleet = await muster(url, settings, tmp_path / "phones", size, _silent)
-    try:
-        await spend_the_day(fleet, _silent)
-        findings = await examine(fleet)
-    finally:
-        await close(fleet)
-    _is_as_the_contract_says(findings)
-
-
-def _is_as_the_contract_says(findings: Findings) -> None:
+    async with muster(url, settings, tmp_path / "phones", size, _silent) as company:
+        await spend(company, _silent)
+        findings = examine(await hear(company), company.notebook.odd)
     assert findings.lost == []
+    assert findings.doubled == []
     assert findings.odd == []
-    assert findings.photos_unsent == 0
-    assert findings.stops == DRIVERS * STOPS
+    assert findings.is_good, findings
     # Arrived and an end at every stop; started and finished for every driver.
-    assert findings.mutations >= 2 * DRIVERS * STOPS + 2 * DRIVERS
-    assert findings.receipts["duplicate"] > 0
-    assert findings.faults["lost_reply"] > 0
+    assert findings.recorded >= 2 * DRIVERS * STOPS
+    assert findings.mirrors == DRIVERS
+    assert company.notebook.receipts["duplicate"] > 0
+    assert company.traffic.faults[Fault.LOST_REPLY] > 0

@@ -1,6 +1,6 @@
 """The people of a depot, as a client of the console's contract."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TypeVar
 
 import anyio
@@ -81,7 +81,22 @@ class InboxItem(msgspec.Struct):
     kind: str
     state: str
     stop_id: str | None = None
+    mutation_id: str | None = None
     actions: list[str] = []
+
+
+class Happening(msgspec.Struct):
+    """An event of a stop's timeline."""
+
+    id: str
+    kind: str
+    source: str
+    happened: str
+    known: str
+    mutation_id: str | None = None
+    entry: str | None = None
+    outcome: str = ""
+    uncertainty_ms: int | None = None
 
 
 class Overridden(msgspec.Struct):
@@ -179,8 +194,26 @@ class ControlRoom:
     async def confirm(self, override_id: str) -> None:
         await self._call("POST", f"/overrides/{override_id}/confirm")
 
-    async def inbox(self) -> list[InboxItem]:
-        return [item async for item in self._pages("/inbox", InboxItem, {"state": "open"})]
+    async def reassign(self, stop_id: str, route_id: str) -> None:
+        await self._call("POST", f"/stops/{stop_id}/reassign", json={"route_id": route_id})
+
+    async def resequence(self, route_id: str, stop_ids: Sequence[str]) -> None:
+        await self._call("POST", f"/routes/{route_id}/resequence", json={"stop_ids": stop_ids})
+
+    async def pin(self, stop_id: str) -> None:
+        await self._call("POST", f"/stops/{stop_id}/pin")
+
+    async def reissue(self, stop_id: str) -> None:
+        """A new code and door token; the old ones die."""
+        await self._call("POST", f"/stops/{stop_id}/code")
+
+    async def timeline(self, stop_id: str) -> list[Happening]:
+        return [event async for event in self._pages(f"/stops/{stop_id}/timeline", Happening, {})]
+
+    async def inbox(self, state: str | None = "open") -> list[InboxItem]:
+        """The inbox; all of it where no state is asked for."""
+        filters = {"state": state} if state else {}
+        return [item async for item in self._pages("/inbox", InboxItem, filters)]
 
     async def resolve(self, item_id: str, action: str, note: str) -> None:
         members = {"action": action, "note": note}

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-import httpx
 
 from backend.cli.day.control_room import ControlRoom
 from backend.cli.day.driver import Driver
 from handset import Handset
-from handset.disk import Sync
 from handset.session import Device
 from handset.transport import Patience
 
@@ -54,22 +52,13 @@ async def hire(
     return drivers
 
 
-def give_phone(
-    url: str,
-    folder: Path,
-    number: int,
-    *,
-    synchronous: Sync = "FULL",
-    road: httpx.AsyncBaseTransport | None = None,
-) -> Driver:
+def give_phone(url: str, folder: Path, number: int) -> Driver:
     """A driver with a fresh phone, not yet enrolled."""
     handset = Handset(
         folder / f"phone-{number:03d}",
         url,
         device=Device(platform="reference", model="made up", app_version="1.0.0"),
         patience=Patience(attempts=6, first_wait_s=0.2, longest_wait_s=2.0),
-        synchronous=synchronous,
-        transport=road,
     )
     return Driver(NAMES[number % len(NAMES)], handset, seed=number)
 

@@ -119,9 +119,10 @@ class Driver:
         self.visited += 1
         twist = self.twists.get(stop.id)
         fix = self._fix(stop)
-        if not self.hurried:
-            self.handset.depart(stop.id)
-        self.handset.arrive(stop.id, fix)
+        if stop.state != "arrived":
+            if not self.hurried:
+                self.handset.depart(stop.id)
+            self.handset.arrive(stop.id, fix)
         if twist is Twist.MALFORMED:
             self.handset.record("stop.delivered", {"method": "teleported"}, stop_id=stop.id)
         if twist is Twist.FAILED or (twist is None and self._dice.random() < FAILED_SHARE):

@@ -100,6 +100,16 @@ def count_phones(outcome: Outcome, drivers: Iterable[Driver]) -> None:
         outcome.unsaid += driver.handset.pending
 
 
+async def unheard(drivers: Iterable[Driver]) -> list[str]:
+    """Acts that a phone recorded and the server did not acknowledge, or says it does not have."""
+    missing = []
+    for driver in drivers:
+        acts = driver.handset.journal.all()
+        known = await driver.handset.lanes.have([act.id for act in acts])
+        missing += [act.id for act in acts if not act.acked or act.id not in known]
+    return missing
+
+
 def count_audit(outcome: Outcome, bundle: bytes, log_key: bytes) -> None:
     """Verify the bundle as a stranger would, and take its numbers only then."""
     with tempfile.TemporaryDirectory() as folder:
