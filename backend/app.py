@@ -18,6 +18,7 @@ from backend.blobs import Blobs, Staging, open_blobs, open_staging
 from backend.clock import Clock, SystemClock
 from backend.identity import callers
 from backend.keys import Keys, load_keys
+from backend.nudges import Nudges
 from backend.settings import Settings, load
 from backend.store.database import Database
 from backend.wire.compress import Compress
@@ -40,6 +41,7 @@ class Ground:
     blobs: Blobs
     staging: Staging
     inspector: Inspector
+    nudges: Nudges
 
 
 def create_app(settings: Settings, *, clock: Clock | None = None) -> Litestar:
@@ -58,7 +60,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Litestar:
             "any_device": Provide(callers.any_device),
             "person": Provide(callers.person),
         },
-        signature_types=[Database, Clock, Settings, Keys, Blobs, Staging, Inspector],
+        signature_types=[Database, Clock, Settings, Keys, Blobs, Staging, Inspector, Nudges],
         exception_handlers=exception_handlers(),
         middleware=[Compress()],
         before_request=remember,
@@ -90,14 +92,16 @@ def move(app: Litestar, settings: Settings, clock: Clock) -> None:
 def _ground(settings: Settings, clock: Clock) -> Ground:
     if settings.database_url is None:
         raise ValueError("no database: `doorstep up` brings one, or set DOORSTEP_DATABASE_URL")
+    db = Database(settings.database_url, clock=clock)
     return Ground(
-        Database(settings.database_url, clock=clock),
+        db,
         clock,
         settings,
         load_keys(settings.data, log_name=settings.log_name),
         open_blobs(settings),
         open_staging(settings),
         Inspector(),
+        Nudges(db),
     )
 
 
@@ -112,6 +116,7 @@ def _life(ground: Ground) -> Life:
         try:
             yield
         finally:
+            ground.nudges.close()
             ground.inspector.close()
             await ground.db.close()
 

@@ -7,7 +7,7 @@ from litestar.di import Provide
 def routers() -> list[Router]:
     """Return what ``create_app`` mounts for handsets."""
     from driver_api.devices import DeviceController
-    from driver_api.events import EventController, nudges
+    from driver_api.events import EventController
     from driver_api.evidence import EvidenceController, uploads
     from driver_api.have import HaveController
     from driver_api.health import HealthController
@@ -27,7 +27,6 @@ def routers() -> list[Router]:
         ],
         dependencies={
             "uploads": Provide(uploads),
-            "nudges": Provide(nudges, use_cache=True),
             "digests": Provide(Digests, sync_to_thread=False, use_cache=True),
         },
         tags=["driver"],

@@ -108,6 +108,16 @@ async def one(tx: Tx, route_id: UUID) -> RouteLine | None:
     return None if row is None else RouteLine(*row)
 
 
+async def some(tx: Tx, ids: Collection[UUID]) -> list[RouteLine]:
+    """Return routes by their ids."""
+    return [RouteLine(*row) for row in await tx.execute(_ROUTE.where(col(Route.id).in_(ids)))]
+
+
+async def some_stops(tx: Tx, ids: Collection[UUID]) -> list[StopLine]:
+    """Return stops by their ids."""
+    return [StopLine(*row) for row in await tx.execute(_STOP.where(col(Stop.id).in_(ids)))]
+
+
 async def stops(tx: Tx, routes: Collection[UUID]) -> dict[UUID, list[StopLine]]:
     """Return the stops of routes, in order, by route."""
     found: dict[UUID, list[StopLine]] = {route_id: [] for route_id in routes}

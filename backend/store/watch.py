@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped
@@ -15,9 +15,7 @@ from sqlmodel import col
 from backend.domain.route import RouteState
 from backend.domain.stop import ProofState, StopState
 from backend.tables.devices import Device, DeviceJournal
-from backend.tables.fleet import Driver
 from backend.tables.plans import Route
-from backend.tables.scopes import Scope
 from backend.tables.stops import Stop
 
 _UNDER_WAY = (StopState.RELEASED.value, StopState.ARRIVED.value)
@@ -130,15 +128,6 @@ async def devices_on_the_road(tx: AsyncSession, depots: Collection[UUID] | None)
         .ext(distinct_on(col(Device.driver_id)))
     )
     return [Talker(*row) for row in await tx.execute(query)]
-
-
-async def pulse(tx: AsyncSession, depots: Collection[UUID] | None) -> int:
-    """Return a number that grows whenever something changes on a manifest of these depots."""
-    total = func.coalesce(func.sum(col(Scope.v)), 0)
-    if depots is None:
-        return int(await tx.scalar(select(total)) or 0)
-    names = select(func.concat("driver:", col(Driver.id))).where(col(Driver.depot_id).in_(depots))
-    return int(await tx.scalar(select(total).where(col(Scope.id).in_(names))) or 0)
 
 
 def _within(depots: Collection[UUID] | None) -> ColumnElement[bool]:

@@ -1,7 +1,6 @@
 """Positions, nudges, what survived, health and schema (contract §4)."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -14,11 +13,10 @@ from sqlmodel import col
 
 from backend.cli import schema
 from backend.settings import Settings
-from backend.store import feed, migrated
+from backend.store import migrated
 from backend.store.database import Database
 from backend.tables.devices import Position
 from backend.tables.mutations import Mutation
-from driver_api.nudges import MOST_PER_SCOPE, Nudges, stream
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.phones import Phone, a_phone, calling, settings_for
 
@@ -116,39 +114,6 @@ async def test_have_tells_what_this_driver_sent(
     answer = await client.get(f"/driver/v1/have?ids={many}", headers=phone.headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "input_invalid")
     assert (await client.get("/driver/v1/have", headers=phone.headers)).status_code == 400
-
-
-async def test_a_listener_learns_every_new_number(db: Database) -> None:
-    """The present number comes first, then each change that somebody looked at."""
-    nudges, scope = Nudges(db, every_s=0), f"driver:{uuid4()}"
-    async with aclosing(stream(nudges, scope)) as events:
-        assert await anext(events) == b"retry: 5000\n\n"
-        assert await anext(events) == b'event: nudge\ndata: {"v": 0}\n\n'
-        for v in (1, 2):
-            async with db.begin() as tx:
-                feed.touch(tx, scope, "stop", "x")
-            assert await anext(events) == b'event: nudge\ndata: {"v": %d}\n\n' % v
-
-
-async def test_a_stream_ends(db: Database) -> None:
-    """Its life is bounded, and the oldest of too many listeners makes room."""
-    nudges, scope = Nudges(db), f"driver:{uuid4()}"
-    pieces = [piece async for piece in stream(nudges, scope, life_s=0)]
-    assert pieces == [b"retry: 5000\n\n"]
-    streams = [stream(nudges, scope) for _ in range(MOST_PER_SCOPE + 1)]
-    for opened in streams:
-        await anext(opened)
-    rest = [piece async for piece in streams[0]]
-    assert all(piece.startswith(b"event: nudge") for piece in rest)
-    for opened in streams:
-        await opened.aclose()
-
-
-async def test_quiet_streams_are_kept_alive(db: Database) -> None:
-    """A comment keeps proxies from closing a quiet stream."""
-    async with aclosing(stream(Nudges(db), "driver:nobody", keep_alive_s=0)) as events:
-        assert await anext(events) == b"retry: 5000\n\n"
-        assert await anext(events) == b": still here\n\n"
 
 
 async def test_health_needs_no_token(client: AsyncTestClient[Litestar]) -> None:

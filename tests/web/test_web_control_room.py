@@ -1,7 +1,5 @@
 """The inbox, devices, evidence, alerts and nudges over HTTP."""
 
-import json
-from contextlib import aclosing
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
@@ -15,7 +13,6 @@ from backend.blobs import open_blobs
 from backend.dispatch.inbox import open_item
 from backend.domain.inbox import InboxKind
 from backend.domain.people import SYSTEM, Role
-from backend.identity.people import SignedIn
 from backend.ids import new_id
 from backend.settings import Settings
 from backend.store import inbox as store
@@ -24,7 +21,6 @@ from backend.tables.evidence import Evidence, EvidenceRef
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.people import Somebody, a_person
 from tests.fixtures.visits import Round, a_round
-from web.console.watch import nudges
 
 pytestmark = pytest.mark.anyio
 
@@ -190,15 +186,3 @@ async def test_alerts_are_found_by_looking(
     assert {item["stop_id"] for item in items if item["kind"] == "late"} == {
         str(stop) for stop in made.stops.values()
     }
-
-
-async def test_a_nudge_tells_that_something_changed(db: Database, made: Round) -> None:
-    """The first event is a nudge that carries a number and nothing else; quiet is a comment."""
-    seer = SignedIn(new_id(), "x@example.org", Role.SUPERVISOR, (), frozenset({made.depot}))
-    async with aclosing(nudges(db, seer)) as stream:
-        assert await anext(stream) == b"retry: 1000\n\n"
-        event, data, *_ = (await anext(stream)).decode().split("\n")
-        quiet = await anext(stream)
-    assert event == "event: nudge"
-    assert json.loads(data.removeprefix("data: "))["v"] > 0
-    assert quiet == b": still here\n\n"

@@ -7,6 +7,7 @@ from litestar.exceptions import HTTPException
 def router() -> Router:
     """Return everything under ``/console/v1``; each topic is a controller of its own."""
     from web.console.audit import AuditController
+    from web.console.changes import ChangeController
     from web.console.consignments import ConsignmentController
     from web.console.devices import DevicesController
     from web.console.fleet import (
@@ -15,6 +16,7 @@ def router() -> Router:
         ShiftController,
         VehicleController,
     )
+    from web.console.follow_ups import FollowUpController
     from web.console.imports import ImportController
     from web.console.inbox import InboxController
     from web.console.overrides import OverrideController
@@ -30,9 +32,11 @@ def router() -> Router:
         "/console/v1",
         route_handlers=[
             AuditController,
+            ChangeController,
             PrivacyController,
             DevicesController,
             InboxController,
+            FollowUpController,
             OverrideController,
             PlanController,
             RouteController,

@@ -48,6 +48,7 @@ class Reader:
     person: SignedIn | None = None
     csrf: str = ""
     waiting: int = 0
+    cursor: str = ""
 
 
 def paint(
@@ -59,6 +60,7 @@ def paint(
             "person": reader.person,
             "csrf": reader.csrf,
             "waiting": reader.waiting,
+            "cursor": reader.cursor,
             "here": "",
             "said": said,
             **filled,

@@ -1,9 +1,7 @@
 """What is wrong right now, and a nudge whenever something changed."""
 
-from collections.abc import AsyncGenerator
 from uuid import UUID
 
-import anyio
 import msgspec
 from litestar import Controller, get
 from litestar.di import NamedDependency
@@ -11,14 +9,14 @@ from litestar.response import Stream
 
 from backend.clock import rfc3339
 from backend.identity.people import SignedIn
-from backend.store import watch as store
+from backend.nudges import Interest, Nudges, stream
+from backend.store import boards, feed
 from backend.store.database import Database
 from web.alerts import alerts
 from web.paging import Page
 
-# A stream ends by itself and the browser comes again: so a server can stop within its time.
-LIFE_S = 25
-LOOK_EVERY_S = 1.0
+# Tabs of one person: each that is in sight holds a stream.
+STREAMS = 12
 
 
 class AlertOut(msgspec.Struct, frozen=True):
@@ -27,7 +25,7 @@ class AlertOut(msgspec.Struct, frozen=True):
     kind: str
     since: str
     detail: str
-    route_id: UUID
+    route_id: UUID | None
     stop_id: UUID | None
     device_id: UUID | None
 
@@ -39,7 +37,7 @@ class WatchController(Controller):
     async def alerts(
         self, db: NamedDependency[Database], person: NamedDependency[SignedIn]
     ) -> Page[AlertOut]:
-        """List late stops, long visits, silent devices and overdue evidence, longest first."""
+        """List late stops, long visits, overdue evidence and troubled devices, longest first."""
         async with db.snapshot() as tx:
             found = await alerts(tx, person)
         return Page(
@@ -51,25 +49,17 @@ class WatchController(Controller):
             ]
         )
 
-    @get("/events", operation_id="watchConsole")
+    @get("/events", operation_id="watchConsole", media_type="text/event-stream")
     async def events(
-        self, db: NamedDependency[Database], person: NamedDependency[SignedIn]
+        self,
+        db: NamedDependency[Database],
+        person: NamedDependency[SignedIn],
+        nudges: NamedDependency[Nudges],
     ) -> Stream:
-        """Nudge whenever something changed on a manifest in scope; no content, ask for the rest."""
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return Stream(nudges(db, person), media_type="text/event-stream", headers=headers)
-
-
-async def nudges(db: Database, person: SignedIn) -> AsyncGenerator[bytes, None]:
-    """Look once a second whether anything changed, and say so with a number."""
-    seen = None
-    yield b"retry: 1000\n\n"
-    for _ in range(int(LIFE_S / LOOK_EVERY_S)):
+        """Nudge when something changed on the boards in scope; ``/changes`` tells what."""
         async with db.snapshot() as tx:
-            v = await store.pulse(tx, person.scope)
-        if v != seen:
-            seen = v
-            yield b'event: nudge\ndata: {"v": %d}\n\n' % v
-        else:
-            yield b": still here\n\n"
-        await anyio.sleep(LOOK_EVERY_S)
+            depots = await boards.seen_by(tx, person.scope)
+        scopes = tuple(feed.depot_scope(depot) for depot in depots)
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        told = stream(nudges, Interest(person.id, scopes, STREAMS))
+        return Stream(told, media_type="text/event-stream", headers=headers)

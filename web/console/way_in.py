@@ -19,6 +19,7 @@ from backend.store import inbox as inbox_store
 from backend.store.database import Database, Tx
 from backend.wire.problem import noted
 from backend.wire.request_id import AnyRequest, request_id
+from web.board import place_now
 from web.console.forms import read_fields, read_form
 from web.console.paper import Html, Reader, go, paint
 from web.console.sign_in import ended_cookies, session_cookies
@@ -137,7 +138,8 @@ async def reading(request: PlainRequest, db: Database) -> SignedIn:
 
 async def reader_of(tx: Tx, request: PlainRequest, person: SignedIn) -> Reader:
     waiting = await inbox_store.count_open(tx, person.scope)
-    return Reader(person, request.cookies.get(CSRF_COOKIE, ""), waiting)
+    cursor = await place_now(tx, person)
+    return Reader(person, request.cookies.get(CSRF_COOKIE, ""), waiting, cursor)
 
 
 def may_change(person: SignedIn) -> bool:
