@@ -16,7 +16,6 @@ def router() -> Router:
         ShiftController,
         VehicleController,
     )
-    from web.console.follow_ups import FollowUpController
     from web.console.imports import ImportController
     from web.console.inbox import InboxController
     from web.console.overrides import OverrideController
@@ -36,7 +35,6 @@ def router() -> Router:
             PrivacyController,
             DevicesController,
             InboxController,
-            FollowUpController,
             OverrideController,
             PlanController,
             RouteController,
