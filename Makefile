@@ -37,7 +37,8 @@ soak: $(V)/.dev ## the long runs that `make test` leaves out
 	@$(BIN)/pytest -m soak $(ARGS)
 
 bench: $(V)/.dev ## measure; each prints one table
-	@for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python -m bench.$$(basename $$script .py) || exit 1; done
+	@for name in $$(ls bench/[a-z]*.py bench/*/__main__.py | sed 's:^bench/::; s:/__main__::; s:\.py$$::'); do \
+	  echo "== bench.$$name"; $(BIN)/python -m bench.$$name || exit 1; done
 
 lock: ## write both lock files anew (needs uv; UPGRADE=1 for newer versions)
 	@[ -n "$(UV)" ] || { echo "uv is needed to lock: see its own site for how to install it"; exit 1; }

@@ -1,0 +1,1 @@
+"""Sync measured in one run: ours over real HTTP, Kinto and bare SQL on the same PostgreSQL."""

@@ -1,0 +1,69 @@
+"""Measure sync: one command, one table.
+
+    python -m bench.sync [--quick] [--write-baseline] [--ours]
+
+The full run takes about ten minutes, writes docs/figures/sync.md and fails where a ratio to a peer
+fell behind the committed baseline; --quick takes a minute and a half and compares what it measured.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import uvloop
+
+from bench.sync import table
+from bench.sync.figures import document
+from bench.sync.session import QUICK, Plan, opened, whole
+
+
+def main() -> None:
+    """Measure, print, compare."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="20 devices, a short history")
+    parser.add_argument("--ours", action="store_true", help="without Kinto and bare SQL")
+    parser.add_argument(
+        "--write-baseline", action="store_true", help="hold these ratios from now on"
+    )
+    chosen = parser.parse_args()
+    plan = QUICK if chosen.quick else Plan()
+    if chosen.ours:
+        plan = Plan(plan.histories, plan.crowds, plan.rounds, peers=False)
+    began = time.monotonic()
+
+    def tell(step: str) -> None:
+        print(f"{time.monotonic() - began:6.0f} s  {step}", file=sys.stderr, flush=True)
+
+    with (
+        tempfile.TemporaryDirectory(prefix="doorstep-bench-", dir="/tmp") as name,
+        opened(Path(name), plan) as session,
+    ):
+        Path(name).chmod(0o711)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(whole(session, tell))
+    print(table.as_text(session.lines))
+    print("\n".join(session.notes))
+    if not chosen.quick and not chosen.ours:
+        table.FIGURES.parent.mkdir(exist_ok=True)
+        table.FIGURES.write_text(document(session.lines, session.notes))
+    _hold(table.ratios(session.lines), write=chosen.write_baseline)
+
+
+def _hold(now: table.Ratios, *, write: bool) -> None:
+    if write:
+        table.write_baseline(now)
+        print(f"{len(now)} ratios written to {table.BASELINE.name}")
+        return
+    fallen = table.worse(now, table.read_baseline())
+    if fallen:
+        sys.exit(
+            "behind the baseline (python -m bench.sync --write-baseline, if meant so):\n  "
+            + "\n  ".join(fallen)
+        )
+
+
+if __name__ == "__main__":
+    main()
