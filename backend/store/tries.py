@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, delete, func, update
+from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -13,20 +13,26 @@ from backend.tables.installation import TryWindow
 async def reserve(
     tx: AsyncSession, key: str, now: datetime, *, limit: int, window: timedelta
 ) -> timedelta | None:
-    """Take one try of ``key``; return None if there was one left, else how long to wait."""
+    """Take one try of ``key``; return None if there was one left, else how long to wait.
+
+    A try that is refused is not counted: many who are right at once must not shut each other out.
+    """
     over = col(TryWindow.started_at) <= now - window
     fresh = insert(TryWindow).values(key=key, started_at=now, tries=1)
     taken = await tx.execute(
         fresh.on_conflict_do_update(
             index_elements=["key"],
             set_={
-                "tries": func.least(case((over, 1), else_=col(TryWindow.tries) + 1), limit + 1),
+                "tries": case((over, 1), else_=col(TryWindow.tries) + 1),
                 "started_at": case((over, now), else_=col(TryWindow.started_at)),
             },
-        ).returning(col(TryWindow.tries), col(TryWindow.started_at))
+            where=over | (col(TryWindow.tries) < limit),
+        ).returning(col(TryWindow.tries))
     )
-    row = taken.one()
-    return None if row.tries <= limit else row.started_at + window - now
+    if taken.first() is not None:
+        return None
+    began = await tx.scalar(select(col(TryWindow.started_at)).where(col(TryWindow.key) == key))
+    return (began or now) + window - now
 
 
 async def refund(tx: AsyncSession, key: str) -> None:
