@@ -4,7 +4,6 @@ What is shown, in which order and how prominently is the policy's word; the phon
 logic of its own.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -54,9 +53,7 @@ def route_entity(line: RouteLine) -> Wire:
     }
 
 
-def stop_entity(
-    line: StopLine, parcels: Sequence[ParcelLine], policy: Policy, commitment: str | None
-) -> Wire:
+def stop_entity(line: StopLine, policy: Policy, commitment: str | None) -> Wire:
     """Return a stop as the phone holds it, with the proof rules compiled in."""
     return {
         "id": str(line.id),
@@ -73,7 +70,7 @@ def stop_entity(
         "service_s": line.service_s,
         "place": _place(line, policy),
         "contact": _contact(line),
-        "parcels": [_parcel(parcel) for parcel in parcels],
+        "parcels": [_parcel(parcel) for parcel in line.parcels],
         "instructions": _lines(policy.manifest.instructions, line.instructions),
         "look": _look(policy),
         "actions": [kind.value for kind in actions(line)],

@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from uuid import UUID
 
 from backend.keys import Keys
@@ -39,16 +38,10 @@ class Digests:
         """Return the digest of a scope at the version this transaction sees."""
         key = (at.epoch, at.scope, at.v)
         if key not in self._known:
-            self._known[key] = digest(await feed.all_versions(tx, at.scope))
+            self._known[key] = await feed.digest(tx, at.scope)
             if len(self._known) > _CACHED_DIGESTS:
                 self._known.popitem(last=False)
         return self._known[key]
-
-
-def digest(versions: Iterable[tuple[str, str, int]]) -> str:
-    """Hash the sorted lines ``type:id:v`` (contract §2.2, rule 7)."""
-    lines = sorted(f"{type_}:{id_}:{v}\n" for type_, id_, v in versions)
-    return sha256("".join(lines).encode()).hexdigest()
 
 
 async def pull(
@@ -120,15 +113,10 @@ def _ids(changes: Iterable[feed.Change], type_: str) -> list[UUID]:
 
 async def _stops(tx: Tx, keys: Keys, ids: Sequence[UUID]) -> dict[tuple[str, str], manifest.Wire]:
     lines = await manifests.stops(tx, ids)
-    parcels = await manifests.parcels(tx, {line.consignment_id for line in lines})
     entities = {}
     for line in lines:
         policy = await segments.policy(tx, line.segment, line.policy_version)
-        if policy is None:
-            raise LookupError(f"segment {line.segment} has no version {line.policy_version}")
-        entities["stop", str(line.id)] = manifest.stop_entity(
-            line, parcels[line.consignment_id], policy, _commitment(keys, line)
-        )
+        entities["stop", str(line.id)] = manifest.stop_entity(line, policy, _commitment(keys, line))
     return entities
 
 

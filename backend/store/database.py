@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, cast
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession, async_session, create_async_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.util import await_only
@@ -57,6 +58,8 @@ class Database:
             pool_pre_ping=False,
             # An error's text reaches the log, and parameters hold names, codes and raw mutations.
             hide_parameters=True,
+            json_serializer=_json,
+            json_deserializer=msgspec.json.decode,
             connect_args={"server_settings": options, "timeout": 5, "command_timeout": 60},
         )
         self._snapshots = self._engine.execution_options(
@@ -89,6 +92,10 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ _LINE = "line"
 
 
 async def fetch(tx: AsyncSession, statement: str, *values: object) -> "list[Record]":
-    """Run a statement with ``$1``-style places; JSONB goes in and comes out as text.
+    """Run a statement with ``$1``-style places; JSONB goes in as text and comes out read.
 
     What the session still has to write is not written first.
     """

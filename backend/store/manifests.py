@@ -1,24 +1,15 @@
 """Reads behind a manifest: routes, stops and parcels as they are now, as plain values."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlmodel import col
+import msgspec
 
 from backend.store.database import Tx
-from backend.tables.consignments import Consignment, Parcel
-from backend.tables.devices import DeviceJournal
-from backend.tables.evidence import Evidence, EvidenceRef
-from backend.tables.fleet import Depot, Shift, Vehicle
-from backend.tables.installation import Installation
-from backend.tables.plans import Route
-from backend.tables.scopes import Scope
-from backend.tables.stops import Stop
+from backend.store.direct import fetch, fetch_one
 
 MOST_WANTED = 200
 
@@ -88,150 +79,83 @@ class StopLine:
     recipient_name: str
     recipient_phone: str | None
     customer_name: str | None
-    address_lines: tuple[str, ...]
     postcode: str | None
     city: str
     lat: float | None
     lon: float | None
     instructions: str | None
     safe_place: str | None
+    address_lines: tuple[str, ...]
+    parcels: tuple[ParcelLine, ...]
+
+
+_STANDING = """
+SELECT i.epoch, s.v, s.floor, j.acked_n, j.seen_at, ARRAY(
+  SELECT DISTINCT r.sha256 FROM evidence_ref r JOIN stop ON stop.id = r.stop_id
+  WHERE stop.manifest_driver_id = $2 AND r.driver_id = $2 AND NOT EXISTS (
+    SELECT FROM evidence e WHERE e.driver_id = $2 AND e.sha256 = r.sha256)
+  ORDER BY r.sha256 LIMIT $4
+) AS wanted
+FROM installation i JOIN device_journal j ON j.device_id = $1 LEFT JOIN scope s ON s.id = $3
+"""
 
 
 async def standing(tx: Tx, device_id: UUID, driver_id: UUID, scope: str) -> Standing:
     """Look up what an idle sync needs, in one statement."""
-    unverified = (
-        select(col(EvidenceRef.sha256))
-        .join(Stop, col(Stop.id) == col(EvidenceRef.stop_id))
-        .where(
-            col(Stop.manifest_driver_id) == driver_id,
-            col(EvidenceRef.driver_id) == driver_id,
-            ~select(col(Evidence.id))
-            .where(
-                col(Evidence.driver_id) == driver_id,
-                col(Evidence.sha256) == col(EvidenceRef.sha256),
-            )
-            .exists(),
-        )
-        .distinct()
-        .order_by(col(EvidenceRef.sha256))
-        .limit(MOST_WANTED)
-        .subquery()
-    )
-    facts = select(
-        col(Installation.epoch),
-        col(Scope.v),
-        col(Scope.floor),
-        col(DeviceJournal.acked_n),
-        col(DeviceJournal.seen_at),
-        select(func.array_agg(unverified.c.sha256)).scalar_subquery().label("wanted"),
-    )
-    query = (
-        facts.select_from(Installation)
-        .join(DeviceJournal, col(DeviceJournal.device_id) == device_id)
-        .outerjoin(Scope, col(Scope.id) == scope)
-    )
-    row = (await tx.execute(query)).one()
+    row = await fetch_one(tx, _STANDING, device_id, driver_id, scope, MOST_WANTED)
+    if row is None:
+        raise LookupError(f"device {device_id} has no journal")
     return Standing(
-        row.epoch, row.v or 0, row.floor or 0, row.acked_n, row.seen_at, tuple(row.wanted or ())
+        row["epoch"],
+        row["v"] or 0,
+        row["floor"] or 0,
+        row["acked_n"],
+        row["seen_at"],
+        tuple(row["wanted"]),
     )
+
+
+_ROUTES = """
+SELECT r.id, r.version, r.date, r.state, r.released_at, d.name AS depot_name, d.lat AS depot_lat,
+       d.lon AS depot_lon, v.code AS vehicle, s.starts_at AS shift_start, s.ends_at AS shift_end,
+       ARRAY(
+  SELECT id FROM stop WHERE stop.route_id = r.id
+    AND stop.manifest_driver_id = r.manifest_driver_id ORDER BY sequence, id) AS stop_ids
+FROM route r JOIN depot d ON d.id = r.depot_id JOIN vehicle v ON v.id = r.vehicle_id
+JOIN shift s ON s.id = r.shift_id
+WHERE r.id = ANY($1)
+"""
 
 
 async def routes(tx: Tx, ids: Collection[UUID]) -> list[RouteLine]:
     """Return routes with the order of their stops that are still on the manifest."""
     if not ids:
         return []
-    order = (
-        select(func.array_agg(aggregate_order_by(col(Stop.id), col(Stop.sequence), col(Stop.id))))
-        .where(
-            col(Stop.route_id) == col(Route.id),
-            col(Stop.manifest_driver_id) == col(Route.manifest_driver_id),
-        )
-        .scalar_subquery()
-    )
-    query: Select[*tuple[Any, ...]] = (
-        select(
-            col(Route.id),
-            col(Route.version),
-            col(Route.date),
-            col(Route.state),
-            col(Route.released_at),
-            col(Depot.name).label("depot_name"),
-            col(Depot.lat).label("depot_lat"),
-            col(Depot.lon).label("depot_lon"),
-            col(Vehicle.code).label("vehicle"),
-            col(Shift.starts_at).label("shift_start"),
-            col(Shift.ends_at).label("shift_end"),
-            order.label("stop_ids"),
-        )
-        .join(Depot, col(Depot.id) == col(Route.depot_id))
-        .join(Vehicle, col(Vehicle.id) == col(Route.vehicle_id))
-        .join(Shift, col(Shift.id) == col(Route.shift_id))
-        .where(col(Route.id).in_(ids))
-    )
-    return [
-        RouteLine(**{**row._asdict(), "stop_ids": tuple(row.stop_ids or ())})
-        for row in await tx.execute(query)
-    ]
+    rows = await fetch(tx, _ROUTES, ids)
+    return [RouteLine(**{**row, "stop_ids": tuple(row["stop_ids"])}) for row in rows]
 
 
-_STOP = select(
-    col(Stop.id),
-    col(Stop.route_id),
-    col(Stop.consignment_id),
-    col(Stop.sequence),
-    col(Stop.version),
-    col(Stop.state),
-    col(Stop.proof),
-    col(Stop.attempt),
-    col(Stop.segment),
-    col(Stop.priority),
-    col(Stop.eta),
-    col(Stop.window_start),
-    col(Stop.window_end),
-    col(Stop.service_s),
-    col(Stop.policy_version),
-    col(Stop.door_issue),
-    col(Stop.door_expires_at),
-    col(Consignment.recipient_name),
-    col(Consignment.recipient_phone),
-    col(Consignment.customer_name),
-    col(Consignment.address_lines),
-    col(Consignment.postcode),
-    col(Consignment.city),
-    col(Consignment.lat),
-    col(Consignment.lon),
-    col(Consignment.instructions),
-    col(Consignment.safe_place),
-).join(Consignment, col(Consignment.id) == col(Stop.consignment_id))
+_STOPS = """
+SELECT s.id, s.route_id, s.consignment_id, s.sequence, s.version, s.state, s.proof, s.attempt,
+       s.segment, s.priority, s.eta, s.window_start, s.window_end, s.service_s, s.policy_version,
+       s.door_issue, s.door_expires_at, c.recipient_name, c.recipient_phone, c.customer_name,
+       c.postcode, c.city, c.lat, c.lon, c.instructions, c.safe_place, c.address_lines, (
+  SELECT json_agg(json_build_object('id', p.id, 'barcode', p.barcode, 'description',
+    p.description, 'weight_kg', p.weight_kg, 'handling', p.handling) ORDER BY p.barcode, p.id)
+  FROM parcel p WHERE p.consignment_id = s.consignment_id)::text AS parcels
+FROM stop s JOIN consignment c ON c.id = s.consignment_id
+WHERE s.id = ANY($1)
+"""
+_PARCELS = msgspec.json.Decoder(tuple[ParcelLine, ...])
 
 
 async def stops(tx: Tx, ids: Collection[UUID]) -> list[StopLine]:
-    """Return stops with what a manifest shows of their consignments."""
+    """Return stops with their parcels and what a manifest shows of their consignments."""
     if not ids:
         return []
-    rows = await tx.execute(_STOP.where(col(Stop.id).in_(ids)))
-    return [
-        StopLine(**{**row._asdict(), "address_lines": tuple(row.address_lines)}) for row in rows
-    ]
+    return [_stop(row) for row in await fetch(tx, _STOPS, ids)]
 
 
-async def parcels(tx: Tx, consignment_ids: Collection[UUID]) -> dict[UUID, list[ParcelLine]]:
-    """Return the parcels of consignments, by consignment, in a fixed order."""
-    found: dict[UUID, list[ParcelLine]] = {id_: [] for id_ in consignment_ids}
-    if not found:
-        return found
-    query = (
-        select(
-            col(Parcel.consignment_id),
-            col(Parcel.id),
-            col(Parcel.barcode),
-            col(Parcel.description),
-            col(Parcel.weight_kg),
-            col(Parcel.handling),
-        )
-        .where(col(Parcel.consignment_id).in_(found))
-        .order_by(col(Parcel.barcode), col(Parcel.id))
-    )
-    for row in await tx.execute(query):
-        found[row[0]].append(ParcelLine(*row[1:5], tuple(row[5])))
-    return found
+def _stop(row: Mapping[str, Any]) -> StopLine:
+    parcels = _PARCELS.decode(row["parcels"] or "[]")
+    return StopLine(**{**row, "address_lines": tuple(row["address_lines"]), "parcels": parcels})

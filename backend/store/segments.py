@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from backend.domain.segment import Policy, Segment, parse_policy
+from backend.store.direct import fetch_one
 from backend.tables.segments import Segment as SegmentRow
 from backend.tables.segments import SegmentPolicy
 
@@ -36,14 +37,14 @@ async def policy(tx: AsyncSession, code: str, version: int) -> Policy:
     """
     read = cast("dict[tuple[str, int], Policy]", tx.info.setdefault(_READ, {}))
     if (code, version) not in read:
-        query = select(sql_cast(col(SegmentPolicy.policy), Text)).where(
-            col(SegmentPolicy.code) == code, col(SegmentPolicy.version) == version
-        )
-        found = await tx.scalar(query)
+        found = await fetch_one(tx, _POLICY, code, version)
         if found is None:
             raise LookupError(f"there is no version {version} of segment {code}")
-        read[code, version] = _parsed(found)
+        read[code, version] = _parsed(found[0])
     return read[code, version]
+
+
+_POLICY = "SELECT policy::text FROM segment_policy WHERE code = $1 AND version = $2"
 
 
 @lru_cache(maxsize=512)

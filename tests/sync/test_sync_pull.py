@@ -15,8 +15,9 @@ import sync.pull
 from backend.store import feed, tombstones
 from backend.store.database import Database
 from backend.tables.scopes import Feed, Scope
+from handset.base import digest
 from sync import cursor
-from sync.pull import Digests, Pulled, digest, held_at, pull
+from sync.pull import Digests, Pulled, held_at, pull
 from tests.fixtures.visits import KEYS, Round, a_round
 
 pytestmark = pytest.mark.anyio
