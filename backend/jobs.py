@@ -22,11 +22,12 @@ from backend.audit.seal import seal
 from backend.blobs import open_staging
 from backend.clock import Clock, SystemClock
 from backend.dispatch.boards import clear_boards, drop_tombstones, number_boards
+from backend.dispatch.contact import ask_about_replaced
 from backend.dispatch.release import close_day
 from backend.ids import new_id
 from backend.keys import Keys, load_keys
 from backend.settings import Settings
-from backend.store import evidence, leases, people, tries
+from backend.store import devices, evidence, leases, people, tries
 from backend.store.database import Database, Tx, moment
 from planner.nightly import queue_nightly
 from planner.service import make_next_plan
@@ -139,6 +140,12 @@ class Timetable:
         """Show a person what has been held for a day."""
         await ask_about_held(self.db)
 
+    async def ask_about_replaced(self) -> None:
+        """Ask about phones whose reinstall may have taken unsent events with it."""
+        async with self.db.begin() as tx:
+            await self.leadership.fence(tx)
+            await ask_about_replaced(tx)
+
     async def chase_evidence(self) -> None:
         """Close proofs whose time for more evidence is over."""
         await settle_overdue(self.db)
@@ -152,11 +159,12 @@ class Timetable:
         await open_staging(self.settings).sweep(before)
 
     async def forget_callers(self) -> None:
-        """Drop sessions that are over, and counted tries: both name people and where they were."""
+        """Drop sessions that are over, spent tokens and codes, and counted tries."""
         async with self.db.begin() as tx:
             await self.leadership.fence(tx)
             await people.forget_sessions(tx, moment(tx))
             await tries.forget(tx, moment(tx) - LONGEST_WINDOW)
+            await devices.forget_tokens(tx, moment(tx))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +188,7 @@ LINES = (
     Line("judge held", 5, Timetable.judge_held),
     Line("judge learnt", 600, Timetable.judge_learnt),
     Line("ask about held", 60, Timetable.ask_about_held),
+    Line("ask about replaced", 600, Timetable.ask_about_replaced),
     Line("chase evidence", 15, Timetable.chase_evidence),
     Line("sweep uploads", 3600, Timetable.sweep_uploads),
     Line("forget callers", 600, Timetable.forget_callers),

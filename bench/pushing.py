@@ -21,6 +21,7 @@ from backend.embedded import running
 from backend.identity.callers import CallingDevice
 from backend.keys import load_keys
 from backend.store.database import Database
+from sync.clocks import Exchange
 from sync.clockwork import DeviceTime
 from sync.intake import Intake
 from sync.mutations import Heard, hear
@@ -68,7 +69,8 @@ async def measure(db: Database, folder: Path, batches: int, size: int, *, carefu
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(batches):
         async with db.begin() as tx:
-            intake = Intake(tx, keys, device, DeviceTime(), carefully=carefully)
+            nobody = Exchange(db.now(), DeviceTime())
+            intake = Intake(tx, keys, device, nobody, carefully=carefully)
             await intake.take(phone.notes(size), gapped=False)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     event.remove(db._engine.sync_engine, "before_cursor_execute", count)  # noqa: SLF001

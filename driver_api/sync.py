@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from msgspec import UNSET, Struct, UnsetType
 
 from backend.clock import rfc3339
+from backend.domain.watch import is_off, off_by
 from backend.identity.callers import CallingDevice
 from backend.keys import Keys
 from backend.store import devices, feed, manifests
@@ -16,7 +17,7 @@ from backend.store.database import Database, moment
 from backend.wire.body import read_body
 from sync import clocks, cursor
 from sync.clocks import Exchange
-from sync.clockwork import DeviceTime, is_off, read_wall
+from sync.clockwork import DeviceTime, read_wall
 from sync.envelope import MAX_BYTES, BatchTooLarge, Client, Envelope, open_envelope
 from sync.mutations import Heard, hear
 from sync.pull import Digests, Pulled, held_at, pull
@@ -147,7 +148,5 @@ def _warnings(exchange: Exchange) -> list[WarningOut] | UnsetType:
     offset = exchange.offset
     if offset is None or not is_off(offset.ahead):
         return UNSET
-    seconds = offset.ahead.total_seconds()
-    way = "fast" if seconds > 0 else "slow"
-    told = f"this phone's clock is {abs(seconds) / 60:.0f} min {way}; set it to network time"
+    told = f"this phone's clock is {off_by(offset.ahead)}; set it to network time"
     return [WarningOut("clock_skew", told)]

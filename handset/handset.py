@@ -137,6 +137,11 @@ class Handset(Verbs):
         return self.journal.pending
 
     @property
+    def must_enrol(self) -> bool:
+        """Whether this phone shares its identity with a copy and needs a code of its own."""
+        return self.session.must_enrol
+
+    @property
     def unsent_photos(self) -> int:
         return len(self.shelf.waiting())
 

@@ -252,10 +252,14 @@ class Journal:
         )
 
     def prune(self, server_time: str) -> None:
-        """Forget what the server has held for a week, by the server's clock, not by ours."""
+        """Forget what the server has held for a week, by the server's clock, not by ours.
+
+        What it quarantined as a fork waits for the new identity under which it counts.
+        """
         oldest = rfc3339(parse_time(server_time) - KEPT_FOR)
         self._disk.db.execute(
-            "DELETE FROM journal WHERE state = 'acked' AND reflected = 1 AND acked_at < ?",
+            "DELETE FROM journal WHERE state = 'acked' AND reflected = 1 AND acked_at < ?"
+            " AND coalesce(json_extract(CAST(receipt AS TEXT), '$.code'), '') <> 'fork'",
             (oldest,),
         )
 

@@ -54,6 +54,15 @@ class Session:
     def epoch(self) -> str | None:
         return self._disk.get("epoch")
 
+    @property
+    def must_enrol(self) -> bool:
+        """Whether another phone counts under this identity too; a new code ends that."""
+        return self._disk.get("must_enrol") is not None
+
+    @must_enrol.setter
+    def must_enrol(self, truth: bool) -> None:
+        self._disk.put("must_enrol", "yes" if truth else None)
+
     async def enrol(self, code: str) -> Tokens:
         """Trade a one-time code for a device identity; not repeated, for the code works once."""
         about = {
@@ -72,6 +81,7 @@ class Session:
             raise refusal(answer)
         tokens = _tokens(answer)
         self._store(tokens)
+        self.must_enrol = False
         return tokens
 
     async def call(

@@ -2,7 +2,7 @@
 
 Whatever is lost on the road, the next round starts from what the disk says: duplicates are fine,
 gaps are offered again or declared lost, a new epoch gets everything once more, a wrong digest gets
-a snapshot.
+a snapshot. A fork says that this phone is the copy of another: it has to be enrolled anew.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from handset.faults import ProtocolFault, Refused
 from handset.journal import BATCH_BYTES, BATCH_MUTATIONS, Journal, Kept
 from handset.session import Session
 from handset.transport import Road, refusal
-from handset.wire import Json, Receipt, Reply
+from handset.wire import Json, Receipt, Reply, Warned
 
 # Rounds without any progress after which the phone gives up until next time.
 _PATIENCE_ROUNDS = 2
@@ -37,8 +37,10 @@ class SyncReport:
     acked: int = 0
     resets: int = 0
     receipts: list[Receipt] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
     settled: bool = False
     wiped: bool = False
+    forked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,10 @@ class Syncer:
         )
         for receipt in reply.receipts:
             self.tally.update(_words(receipt))
+        if any(receipt.forked for receipt in reply.receipts):
+            report.forked = True
+            self._session.must_enrol = True
+        report.warnings = reply.warnings
         report.receipts.extend(reply.receipts)
         report.acked += acked
         return acked

@@ -40,6 +40,11 @@ class Receipt(msgspec.Struct, frozen=True):
     entry: str | None = None
 
     @property
+    def forked(self) -> bool:
+        """The server has another act under this number: this phone is a copy, or one was made."""
+        return self.code == "fork"
+
+    @property
     def held_for_gap(self) -> bool:
         """Not stored by the server: the phone has to send it again."""
         return self.outcome == "held" and self.code == "gap"
@@ -57,6 +62,11 @@ class Remove(msgspec.Struct, frozen=True):
     id: str
 
 
+class Warned(msgspec.Struct, frozen=True):
+    code: str
+    detail: str = ""
+
+
 class Reply(msgspec.Struct, frozen=True):
     server_time: str
     epoch: str
@@ -72,6 +82,7 @@ class Reply(msgspec.Struct, frozen=True):
     upgrade: msgspec.Raw | None = None
     evidence_wanted: list[str] = []
     wipe: str | None = None
+    warnings: list[Warned] = []
 
 
 class Tokens(msgspec.Struct, frozen=True):

@@ -219,11 +219,6 @@ def tighter(old: Anchor | None, new: Anchor) -> Anchor:
     return old if carried.high < new.received and not stood_still else new
 
 
-def is_off(ahead: timedelta | None, patience: timedelta = timedelta(minutes=5)) -> bool:
-    """Whether a wall clock is so wrong that somebody should set it."""
-    return ahead is not None and abs(ahead) > patience
-
-
 def read_wall(text: str | None) -> datetime | None:
     """Read a device's RFC 3339 time; what cannot be read is as good as missing."""
     if text is None:

@@ -1,12 +1,22 @@
 """What is wrong right now, found by looking; the API and the console's page show the same."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from backend.domain.policy import Alerts
 from backend.domain.stop import StopState
-from backend.domain.watch import Alert, AlertKind, minutes, overstepped
+from backend.domain.watch import (
+    IN_CONTACT,
+    QUEUE_PATIENCE,
+    Alert,
+    AlertKind,
+    is_off,
+    minutes,
+    off_by,
+    overstepped,
+)
 from backend.identity.people import SignedIn
-from backend.store import segments
+from backend.store import contact, segments
 from backend.store import watch as store
 from backend.store.database import Tx, moment
 
@@ -20,6 +30,7 @@ async def alerts(tx: Tx, person: SignedIn) -> list[Alert]:
         *await _visits(tx, person, patience),
         *await _owing(tx, person),
         *await _silent(tx, person, patience),
+        *await _said(tx, person),
     ]
     return sorted(found, key=lambda alert: alert.since)
 
@@ -68,3 +79,25 @@ async def _silent(tx: Tx, person: SignedIn, patience: Mapping[str, Alerts]) -> l
         for talker in await store.devices_on_the_road(tx, person.scope)
         if overstepped(talker.seen_at, now, limit)
     ]
+
+
+async def _said(tx: Tx, person: SignedIn) -> list[Alert]:
+    """Phones in contact that keep old events back, or whose clock somebody should set."""
+    now = moment(tx)
+    heard = await contact.heard_since(tx, person.scope, now - IN_CONTACT)
+    return [alert for phone in heard for alert in _of_phone(phone, now)]
+
+
+def _of_phone(phone: contact.Heard, now: datetime) -> list[Alert]:
+    found, ahead = [], timedelta(milliseconds=phone.skew_ms or 0)
+    oldest = phone.oldest_pending_at - ahead if phone.pending and phone.oldest_pending_at else None
+    if oldest is not None and now - oldest > QUEUE_PATIENCE:
+        told = f"in contact, and {phone.pending} events unsent for {minutes(oldest, now)} min"
+        found.append(Alert(AlertKind.UNSENT, oldest, told, phone.route_id, None, phone.device_id))
+    if is_off(ahead):
+        told = f"the phone's clock is {off_by(ahead)}"
+        skewed = Alert(
+            AlertKind.CLOCK_SKEW, phone.seen_at, told, phone.route_id, None, phone.device_id
+        )
+        found.append(skewed)
+    return found

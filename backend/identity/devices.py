@@ -2,11 +2,12 @@
 
 A refresh token's successor is derived from it and the phone's nonce, so the answer to a repeated
 call is the same without storing any token. Any other reuse ends the whole family (RFC 9700 §4.14).
+A token that only a lost part of the database knew is believed by its seal, if nothing newer of its
+family is known.
 """
 
 import hmac
 import secrets
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -16,12 +17,14 @@ from backend.audit.record import Event, record
 from backend.domain.people import Actor, ActorType
 from backend.errors import Forbidden, NotSignedIn
 from backend.identity import access
+from backend.identity import refresh as refreshing
+from backend.identity.refresh import Told
 from backend.identity.tries import ENROLMENT, one_try
 from backend.ids import new_id
 from backend.keys import Keys, derive
 from backend.store import devices as store
 from backend.store.database import Database, Tx, moment
-from backend.tables.devices import Device
+from backend.tables.devices import Device, RefreshToken
 
 CODE_LIFE = timedelta(hours=24)
 SAME_ANSWER_FOR = timedelta(minutes=10)
@@ -123,9 +126,10 @@ async def enrol(
         )
         await tx.flush()
         store.open_journal(tx, device_id)
-        refresh = _text(secrets.token_bytes(32))
-        store.add_refresh_token(tx, _hash(refresh), device_id, new_id(), moment(tx))
-        return await _credentials(tx, keys, device_id, driver_id, refresh)
+        family = new_id()
+        token = refreshing.first(keys, device_id, family, moment(tx))
+        _keep(tx, token, Told(device_id, family, 1, moment(tx)))
+        return await _credentials(tx, keys, device_id, driver_id, token)
 
 
 async def refresh(db: Database, keys: Keys, token: str, nonce: str) -> Credentials:
@@ -143,22 +147,61 @@ async def refresh(db: Database, keys: Keys, token: str, nonce: str) -> Credentia
 
 
 async def _rotate(tx: Tx, keys: Keys, token: str, nonce: str) -> Credentials | None:
-    held = await store.lock_refresh_token(tx, _hash(token))
+    held = await store.lock_refresh_token(tx, refreshing.hashed(token))
+    if held is None:
+        held = await _believed(tx, keys, token)
     device = await store.known(tx, held.device_id) if held else None
     if held is None or device is None:
         raise RefreshInvalid
-    successor = _text(
-        hmac.digest(derive(keys.master, "refresh"), f"{token}\0{nonce}".encode(), sha256)
-    )
     if held.ended:
         return None
+    spent_at = held.spent_at or moment(tx)
+    says = Told(held.device_id, held.family, held.generation + 1, spent_at)
+    successor = refreshing.successor(keys, token, nonce, says)
     if held.spent_at is None:
-        held.spent_at, held.nonce = moment(tx), nonce
-        store.add_refresh_token(tx, _hash(successor), held.device_id, held.family, moment(tx))
+        held.spent_at, held.nonce = spent_at, nonce
+        _keep(tx, successor, says)
     elif not await _is_repeat(tx, held.spent_at, held.nonce, nonce, successor):
         await store.end_family(tx, held.family)
         return None
     return await _credentials(tx, keys, device.id, device.driver_id, successor)
+
+
+async def _believed(tx: Tx, keys: Keys, token: str) -> RefreshToken | None:
+    """Take in a token of ours that this database does not know.
+
+    Either a restore has lost it, then it is of a later generation than all we know of its family,
+    and no token was given out since it was; or it was spent so long ago that we forgot it, and
+    comes again, and its family ends.
+    """
+    says = refreshing.read(keys, token)
+    if says is None or not (family := await store.lock_family(tx, says.family)):
+        return None
+    if known := await store.lock_refresh_token(tx, refreshing.hashed(token)):
+        return known  # somebody brought it while we waited
+    ended = any(row.ended for row in family)
+    newest = max(family, key=lambda row: row.generation)
+    is_newer = says.generation > newest.generation and says.issued_at >= _known_by(newest)
+    for row in family:
+        row.spent_at, row.ended = row.spent_at or moment(tx), ended or not is_newer
+    return _keep(tx, token, says, ended=ended or not is_newer)
+
+
+def _known_by(token: RefreshToken) -> datetime:
+    """Return when a token was issued, as exactly as a token can tell."""
+    return token.issued_at.replace(microsecond=token.issued_at.microsecond // 1000 * 1000)
+
+
+def _keep(tx: Tx, token: str, says: Told, *, ended: bool = False) -> RefreshToken:
+    return store.add_refresh_token(
+        tx,
+        refreshing.hashed(token),
+        says.device_id,
+        says.family,
+        generation=says.generation,
+        now=says.issued_at,
+        ended=ended,
+    )
 
 
 async def _is_repeat(
@@ -167,7 +210,7 @@ async def _is_repeat(
     """Say whether this is the same call again: a reply lost on the road is normal."""
     if spent_nonce != nonce or moment(tx) - spent_at > SAME_ANSWER_FOR:
         return False
-    given = await store.lock_refresh_token(tx, _hash(successor))
+    given = await store.lock_refresh_token(tx, refreshing.hashed(successor))
     return given is not None and given.spent_at is None
 
 
@@ -192,11 +235,3 @@ def _code_hash(keys: Keys, code: str) -> bytes:
     plain = "".join(character for character in code.upper() if character.isalnum())
     plain = plain.translate(str.maketrans("OIL", "011"))
     return hmac.digest(derive(keys.master, "enrolment"), plain.encode(), sha256)
-
-
-def _hash(token: str) -> bytes:
-    return sha256(token.encode()).digest()
-
-
-def _text(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).decode().rstrip("=")

@@ -1,11 +1,11 @@
 """Queries about devices, their enrolment and their tokens."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -92,11 +92,51 @@ async def lock_refresh_token(tx: AsyncSession, token_hash: bytes) -> RefreshToke
     return (await tx.execute(query)).scalar_one_or_none()
 
 
+async def lock_family(tx: AsyncSession, family: UUID) -> list[RefreshToken]:
+    """Find what is known of a family of refresh tokens and hold it."""
+    query = select(RefreshToken).where(col(RefreshToken.family) == family)
+    return list(await tx.scalars(query.order_by(col(RefreshToken.generation)).with_for_update()))
+
+
 def add_refresh_token(
-    tx: AsyncSession, token_hash: bytes, device_id: UUID, family: UUID, now: datetime
-) -> None:
+    tx: AsyncSession,
+    token_hash: bytes,
+    device_id: UUID,
+    family: UUID,
+    *,
+    generation: int,
+    now: datetime,
+    ended: bool,
+) -> RefreshToken:
     """Keep a refresh token's hash."""
-    tx.add(RefreshToken(token_hash=token_hash, device_id=device_id, family=family, issued_at=now))
+    token = RefreshToken(
+        token_hash=token_hash,
+        device_id=device_id,
+        family=family,
+        generation=generation,
+        issued_at=now,
+        ended=ended,
+    )
+    tx.add(token)
+    return token
+
+
+async def forget_tokens(tx: AsyncSession, now: datetime) -> None:
+    """Drop spent tokens and codes.
+
+    A sealed token that was spent is known for what it is by its generation; one of the older form
+    only by its row, which stays for a month, as does what has ended.
+    """
+    day, month = now - timedelta(days=1), now - timedelta(days=30)
+    sealed = col(RefreshToken.generation) > 0
+    await tx.execute(
+        delete(RefreshToken).where(
+            (sealed & (col(RefreshToken.spent_at) < day) & ~col(RefreshToken.ended))
+            | (~sealed & (col(RefreshToken.spent_at) < month))
+            | (col(RefreshToken.ended) & (col(RefreshToken.issued_at) < month))
+        )
+    )
+    await tx.execute(delete(EnrolmentCode).where(col(EnrolmentCode.expires_at) < day))
 
 
 async def end_family(tx: AsyncSession, family: UUID) -> None:

@@ -5,12 +5,12 @@ from uuid import UUID
 from sqlalchemy import update
 
 from backend.ids import new_id
-from backend.store.database import Tx, moment
+from backend.store.database import Tx
 from backend.tables.installation import Installation
 
 
 async def begin_new_life(tx: Tx) -> UUID:
     """Give the database a new epoch, which every phone notices at its next sync."""
     epoch = new_id()
-    await tx.execute(update(Installation).values(epoch=epoch, restored_at=moment(tx)))
+    await tx.execute(update(Installation).values(epoch=epoch))
     return epoch

@@ -31,10 +31,16 @@ class Happening:
     happened: dt.datetime
     uncertainty_ms: int | None
     known: dt.datetime
+    device_wall: dt.datetime | None
     body: dict[str, Any]
     findings: list[dict[str, str]]
     evidence: list[dict[str, Any]]
     entry: bytes | None
+
+    @property
+    def time_uncertain(self) -> bool:
+        """Whether a phone told it, and no clock of ours bounds when it was."""
+        return self.mutation_id is not None and self.uncertainty_ms is None
 
 
 _HAPPENING: tuple[Mapped[Any], ...] = (
@@ -49,6 +55,7 @@ _HAPPENING: tuple[Mapped[Any], ...] = (
     col(StopEvent.happened),
     col(StopEvent.uncertainty_ms),
     col(StopEvent.known),
+    col(StopEvent.device_wall),
     col(StopEvent.body),
     col(StopEvent.findings),
     col(StopEvent.evidence),

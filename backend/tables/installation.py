@@ -9,14 +9,13 @@ from backend.tables.base import Row, UtcTime
 
 
 class Installation(Row, table=True):
-    """One row. ``epoch`` changes when the database was restored from a backup, at that moment."""
+    """One row. ``epoch`` changes when the database was restored from a backup."""
 
     __tablename__ = "installation"
 
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     epoch: UUID
     created_at: datetime = Field(sa_type=UtcTime)
-    restored_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
 class LeaderLease(Row, table=True):

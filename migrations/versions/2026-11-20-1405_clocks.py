@@ -34,13 +34,11 @@ def upgrade() -> None:
     op.add_column("stop_event", sa.Column("device_wall", TIME, nullable=True))
     generation = sa.Column("generation", sa.Integer(), nullable=False, server_default=NONE_YET)
     op.add_column("refresh_token", generation)
-    op.add_column("installation", sa.Column("restored_at", TIME, nullable=True))
     op.execute(HOLDING)
 
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    op.drop_column("installation", "restored_at")
     op.drop_column("refresh_token", "generation")
     op.drop_column("stop_event", "device_wall")
     op.drop_column("mutation", "dated")

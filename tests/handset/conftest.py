@@ -16,7 +16,7 @@ from backend.identity.devices import issue_enrolment_code
 from backend.keys import load_keys
 from backend.settings import Settings
 from backend.store.database import Database
-from handset import Handset
+from handset import DeviceClock, Handset
 from handset.transport import Patience
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.phones import a_driver, settings_for
@@ -71,11 +71,19 @@ class Bench:
         """A code of the driver who has this phone already."""
         return await self.code(UUID(phone.session.driver_id))
 
-    def phone(self, name: str = "phone", *, attempts: int = 1, signed: bool = True) -> Handset:
+    def phone(
+        self,
+        name: str = "phone",
+        *,
+        attempts: int = 1,
+        signed: bool = True,
+        clock: DeviceClock | None = None,
+    ) -> Handset:
         """A phone in a folder; the same name is the same phone, switched on again."""
         return Handset(
             self.folder / name,
             "http://doorstep.test",
+            clock=clock,
             transport=self.line,
             patience=Patience(attempts=attempts, sleep=_no_waiting),
             signed=signed,

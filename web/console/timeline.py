@@ -36,7 +36,11 @@ _ENDINGS = {
 
 
 class HappeningOut(msgspec.Struct, frozen=True):
-    """One event: ``happened`` by the phone's reckoning, ``known`` when the server learnt of it."""
+    """One event: ``happened`` by our reckoning, ``known`` when the server learnt of it.
+
+    ``device_wall`` is what the phone's own clock showed; ``time_uncertain`` says that no clock of
+    ours bounds when it was.
+    """
 
     id: UUID
     kind: str
@@ -50,6 +54,8 @@ class HappeningOut(msgspec.Struct, frozen=True):
     version: int
     outcome: str
     uncertainty_ms: int | None
+    time_uncertain: bool
+    device_wall: str | None
     device_id: UUID | None
 
 
@@ -120,5 +126,7 @@ def _out(event: store.Happening) -> HappeningOut:
         version=event.version,
         outcome=event.outcome,
         uncertainty_ms=event.uncertainty_ms,
+        time_uncertain=event.time_uncertain,
+        device_wall=rfc3339(event.device_wall) if event.device_wall else None,
         device_id=event.device_id,
     )

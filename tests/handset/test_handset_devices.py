@@ -1,0 +1,227 @@
+"""Phones that are two, copies of one another, new under an old name, or revoked."""
+
+import shutil
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from sqlalchemy import select
+from sqlmodel import col
+
+from backend.dispatch.contact import ask_about_replaced
+from backend.domain.people import SYSTEM
+from backend.identity.devices import revoke
+from backend.store.database import Database
+from backend.tables.inbox import InboxItem
+from backend.tables.mutations import Mutation
+from backend.tables.stops import StopEvent
+from handset import Handset, SignInLost
+from handset.wire import Receipt
+from sync import cursor
+from tests.fixtures.visits import Round, a_round
+from tests.handset.clocks import PhoneClock
+from tests.handset.conftest import Bench
+
+pytestmark = pytest.mark.anyio
+
+
+async def _on_the_road(bench: Bench, *segments: str) -> tuple[Handset, Round]:
+    """A phone whose driver has a stop in each segment named."""
+    made = await a_round(bench.db, *segments)
+    phone = bench.phone(clock=PhoneClock(bench.clock))
+    await phone.enrol(await bench.code(made.driver))
+    await phone.sync()
+    return phone, made
+
+
+def _told(receipts: list[Receipt]) -> list[tuple[str, str | None, bool]]:
+    return [(receipt.outcome, receipt.code, receipt.duplicate) for receipt in receipts]
+
+
+async def _copied(bench: Bench, phone: Handset) -> Handset:
+    """The phone as its operating system's backup has it."""
+    phone.journal._disk.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    shutil.copytree(bench.folder / "phone", bench.folder / "copy")
+    return bench.phone("copy", clock=PhoneClock(bench.clock))
+
+
+async def _events(db: Database, mutation_id: str) -> list[StopEvent]:
+    async with db.snapshot() as tx:
+        query = select(StopEvent).where(col(StopEvent.mutation_id) == UUID(mutation_id))
+        return list(await tx.scalars(query))
+
+
+async def _asked(db: Database, device_id: str | None) -> list[InboxItem]:
+    async with db.snapshot() as tx:
+        query = select(InboxItem).where(col(InboxItem.device_id) == UUID(device_id))
+        return list(await tx.scalars(query))
+
+
+async def test_two_phones_of_a_driver_tell_the_same(bench: Bench) -> None:
+    """The stop is delivered once; the second telling stands beside the first."""
+    first, made = await _on_the_road(bench, "economy")
+    second = bench.phone("second", clock=PhoneClock(bench.clock))
+    await second.enrol(await bench.code(made.driver))
+    await second.sync()
+    stop = str(made.stops["economy"])
+    for phone in (first, second):
+        phone.deliver(stop, recipient=("Ada", "self"))
+    assert _told((await first.sync()).receipts) == [("applied", None, False)]
+    told = (await second.sync()).receipts
+    assert [receipt.outcome for receipt in told] == ["recorded"]
+    for phone in (first, second):
+        await phone.sync()
+        seen = phone.stop(stop)
+        assert seen is not None
+        assert seen.state == "delivered"
+
+
+async def test_one_act_from_two_phones_happens_once(bench: Bench) -> None:
+    """The same id under two devices is a repeat, whatever number it has there."""
+    first, made = await _on_the_road(bench, "economy")
+    act = first.arrive(str(made.stops["economy"]))
+    await first.sync()
+    copy = await _copied(bench, first)
+    await copy.enrol(await bench.code(made.driver))
+    assert _told((await copy.sync()).receipts) == [("applied", None, True)]
+    assert len(await _events(bench.db, act.id)) == 1
+
+
+async def test_a_restored_phone_finds_out_and_loses_nothing(bench: Bench) -> None:
+    """A number is taken by another act: the first stays, the phone enrols and tells all anew."""
+    phone, made = await _on_the_road(bench, "economy")
+    stop = str(made.stops["economy"])
+    copy = await _copied(bench, phone)
+    kept = phone.note(stop, "said after the backup")
+    await phone.sync()
+    acts = [copy.note(stop, "said by the restored phone"), copy.arrive(stop)]
+    report = await copy.sync()
+    assert _told(report.receipts)[0] == ("quarantined", "fork", False)
+    assert (report.forked, copy.must_enrol) == (True, True)
+    assert await _events(bench.db, acts[0].id) == []
+    bench.clock.advance(days=8)  # a fork outlives the week that acknowledged acts are kept
+    copy.journal.prune("2026-12-31T00:00:00.000Z")
+    await copy.enrol(await bench.code(made.driver))
+    assert not copy.must_enrol
+    again = (await copy.sync()).receipts
+    assert [receipt.outcome for receipt in again] == ["applied"] * len(again)
+    for act in (kept, *acts):
+        assert len(await _events(bench.db, act.id)) == 1
+    kinds = [item.kind for item in await _asked(bench.db, phone.session.device_id)]
+    assert kinds == ["quarantined"]
+
+
+async def test_of_two_copies_neither_stays_signed_in(bench: Bench) -> None:
+    """Both have one refresh token: whoever comes second ends the family; a code mends it."""
+    phone, made = await _on_the_road(bench, "economy")
+    copy = await _copied(bench, phone)
+    bench.clock.advance(minutes=16)
+    await phone.sync()
+    act = copy.note(str(made.stops["economy"]), "kept")
+    with pytest.raises(SignInLost):
+        await copy.sync()
+    bench.clock.advance(minutes=16)
+    with pytest.raises(SignInLost):
+        await phone.sync()
+    await copy.enrol(await bench.code(made.driver))
+    await copy.sync()
+    assert len(await _events(bench.db, act.id)) == 1
+
+
+async def test_a_revoked_phone_gets_no_byte_and_its_words_are_kept(bench: Bench) -> None:
+    """Everything it still says is quarantined with its bytes; then it holds nothing any more."""
+    phone, made = await _on_the_road(bench, "economy")
+    stop = str(made.stops["economy"])
+    acts = [phone.arrive(stop), phone.deliver(stop, recipient=("Ada", "self"))]
+    device_id = phone.session.device_id
+    async with bench.db.begin() as tx:
+        await revoke(tx, SYSTEM, UUID(device_id))
+    report = await phone.sync()
+    assert report.wiped
+    assert _told(report.receipts) == [("quarantined", "device_revoked", False)] * 2
+    assert (phone.stops(), phone.journal.all()) == ([], [])
+    async with bench.db.snapshot() as tx:
+        query = select(col(Mutation.raw)).where(col(Mutation.device_id) == UUID(device_id))
+        assert {bytes(raw) for raw in await tx.scalars(query)} == {act.envelope for act in acts}
+    assert len(await _asked(bench.db, device_id)) == 2
+
+
+async def test_an_app_two_schemas_old_takes_a_snapshot_and_is_heard(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cursor says nothing to this release any more; what it did counts all the same."""
+    phone, made = await _on_the_road(bench, "economy")
+    act = phone.arrive(str(made.stops["economy"]))
+    monkeypatch.setattr(cursor, "SCHEMA", cursor.SCHEMA + 2)
+    report = await phone.sync()
+    assert (report.resets, report.settled) == (1, True)
+    assert _told(report.receipts) == [("applied", None, False)]
+    assert len(await _events(bench.db, act.id)) == 1
+    assert (await phone.sync()).resets == 0
+
+
+async def test_a_phone_without_clocks_is_heard(bench: Bench) -> None:
+    """No ``at``, no ``client``: it happened when it was heard, and says that this is uncertain."""
+    phone, made = await _on_the_road(bench, "economy")
+    raw: dict[str, Any] = msgspec.json.decode(phone.note(str(made.stops["economy"]), "x").envelope)
+    del raw["at"]
+    answer = await _post(phone, {"mutations": [_signed(phone, raw)], "pull": False})
+    assert answer["receipts"][0]["outcome"] == "applied"
+    (event,) = await _events(bench.db, raw["id"])
+    assert (event.happened, event.uncertainty_ms) == (bench.clock.now(), None)
+    assert event.device_wall is None
+
+
+async def test_a_reinstall_that_took_events_with_it_is_asked_about_once(bench: Bench) -> None:
+    """A phone with unsent events falls silent, and its driver has a new one of the model."""
+    lost, made = await _on_the_road(bench, "economy")
+    device_id = lost.session.device_id
+    bench.clock.advance(minutes=2)
+    await _post(lost, {"client": {"pending": 3, "oldest_pending_at": "2026-11-23T07:00:00Z"}})
+    bench.clock.advance(minutes=5)
+    fresh = bench.phone("fresh", clock=PhoneClock(bench.clock))
+    await fresh.enrol(await bench.code(made.driver))
+    await fresh.sync()
+    for wait, expected in ((10, 0), (60, 1), (60, 0)):
+        bench.clock.advance(minutes=wait)
+        async with bench.db.begin() as tx:
+            assert await ask_about_replaced(tx) == expected
+    (item,) = await _asked(bench.db, device_id)
+    assert item.kind == "lost_events"
+    assert "possibly lost: 3 events" in item.detail
+
+
+async def test_a_phone_that_only_changed_its_name_lost_nothing(bench: Bench) -> None:
+    """It brought its journal along; nobody is asked."""
+    phone, made = await _on_the_road(bench, "economy")
+    phone.arrive(str(made.stops["economy"]))
+    await phone.sync()
+    bench.clock.advance(minutes=2)
+    await _post(phone, {"client": {"pending": 2}})
+    bench.clock.advance(minutes=5)
+    await phone.enrol(await bench.code(made.driver))
+    await phone.sync()
+    bench.clock.advance(hours=2)
+    async with bench.db.begin() as tx:
+        assert await ask_about_replaced(tx) == 0
+
+
+def _signed(phone: Handset, mutation: dict[str, Any]) -> dict[str, Any]:
+    """The mutation with the signature of the phone's key over what it says now."""
+    mutation.pop("sig", None)
+    key = phone.journal._key
+    assert key is not None
+    return {**mutation, "sig": key.sign(mutation)}
+
+
+async def _post(phone: Handset, envelope: dict[str, Any]) -> dict[str, Any]:
+    answer = await phone.session.call(
+        "POST",
+        "/sync",
+        content=msgspec.json.encode(envelope),
+        headers={"content-type": "application/json"},
+    )
+    assert answer.status_code == 200, answer.text
+    reply: dict[str, Any] = answer.json()
+    return reply
