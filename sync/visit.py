@@ -3,6 +3,7 @@
 from types import MappingProxyType
 from uuid import UUID
 
+from backend.dispatch.follow_ups import open_follow_up
 from backend.dispatch.inbox import open_item
 from backend.domain.inbox import InboxKind
 from backend.domain.stop import StopState
@@ -35,6 +36,9 @@ async def judge(case: Case, stop: Stop, known: Known, closed: Told | None) -> An
     if (item := _question(decision.ruling, answer)) is not None:
         asked = f"{case.mutation.kind} while {decision.situation}"
         await _ask(case, stop, item, _DETAILS.get(item, asked))
+    opens, cause = decision.ruling.opens, case.heard.id
+    if opens is not None and cause is not None and answer.outcome is Outcome.CONFLICT:
+        await open_follow_up(case.tx, opens, stop.id, cause)
     return answer
 
 

@@ -18,6 +18,7 @@ from backend.domain.policy import EvidenceKind
 from backend.errors import DoorstepError
 from pod import verdict
 from sync import door, intake
+from sync.matrix import MATRIX
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "errors.md").read_text()
@@ -104,6 +105,8 @@ def receipt_codes() -> set[str]:
         found |= text_of(call.args[place] if len(call.args) > place else None)
         for keyword in call.keywords:
             found |= text_of(keyword.value) if keyword.arg == "code" else set()
+    ruled = [each for cell in MATRIX.values() for each in (cell.ruling, cell.otherwise) if each]
+    found |= {ruling.code for ruling in ruled if ruling.code is not None}
     found |= {code for code, _ in intake._REFUSED.values()}
     found |= {f"code_{word}" for word in door._CODES.values()}
     return found | {f"door_token_{word}" for word in door._CODES.values()}

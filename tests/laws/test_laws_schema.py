@@ -13,6 +13,7 @@ from tests.fixtures.phones import calling, settings_for
 # Calls whose path says it all, and those whose body is a form of a page.
 BODILESS = {
     "confirmOverride",
+    "finishFollowUp",
     "issueCode",
     "issueEnrolmentCode",
     "liftHold",

@@ -16,6 +16,7 @@ def router() -> Router:
         ShiftController,
         VehicleController,
     )
+    from web.console.follow_ups import FollowUpController
     from web.console.imports import ImportController
     from web.console.inbox import InboxController
     from web.console.overrides import OverrideController
@@ -35,6 +36,7 @@ def router() -> Router:
             PrivacyController,
             DevicesController,
             InboxController,
+            FollowUpController,
             OverrideController,
             PlanController,
             RouteController,

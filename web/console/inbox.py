@@ -1,5 +1,6 @@
 """What needs a person: conflicts, refusals, overdue evidence, locked codes."""
 
+from collections.abc import Collection
 from typing import Annotated
 from uuid import UUID
 
@@ -16,10 +17,13 @@ from backend.domain.inbox import InboxState
 from backend.domain.people import Role
 from backend.errors import NotFound
 from backend.identity.people import SignedIn
+from backend.store import follow_ups
 from backend.store import inbox as store
-from backend.store.database import Database
+from backend.store.database import Database, Tx
+from backend.store.follow_ups import Task
 from backend.store.inbox import Item
 from backend.wire.json import read_json
+from web.console.follow_ups import FollowUpOut, follow_ups_out
 from web.paging import PAGE, Page, page, read_id_cursor
 from web.paths import the_id
 from web.query import word_of
@@ -48,6 +52,7 @@ class ItemOut(msgspec.Struct, frozen=True):
     actions: list[str]
     resolved_at: str | None
     action: str | None
+    follow_ups: list[FollowUpOut]
 
 
 class InboxController(Controller):
@@ -69,8 +74,9 @@ class InboxController(Controller):
             found = await store.items(
                 tx, state=wanted, depots=person.scope, after=since, limit=PAGE + 1
             )
-        shown, following = page(found, lambda item: (str(item.id),))
-        return Page([item_out(item) for item in shown], following)
+            shown, following = page(found, lambda item: (str(item.id),))
+            tasks = await tasks_of(tx, shown)
+        return Page([item_out(item, tasks[item.id]) for item in shown], following)
 
     @post(
         "/{item_id:str}/resolve",
@@ -89,7 +95,10 @@ class InboxController(Controller):
         person.must_be(Role.SUPERVISOR)
         known = await find_item(db, person, the_id(item_id))
         asked = await read_json(request, ResolveIn)
-        return item_out(await resolve_item(db, person, known.id, asked))
+        item = await resolve_item(db, person, known.id, asked)
+        async with db.snapshot() as tx:
+            tasks = await tasks_of(tx, [item])
+        return item_out(item, tasks[item.id])
 
 
 async def find_item(db: Database, person: SignedIn, item_id: UUID) -> Item:
@@ -113,7 +122,21 @@ async def resolve_item(db: Database, person: SignedIn, item_id: UUID, asked: Res
     return await find_item(db, person, item_id)
 
 
-def item_out(item: Item) -> ItemOut:
+async def tasks_of(tx: Tx, items: Collection[Item]) -> dict[UUID, list[Task]]:
+    """Return what follows from each item's mutation at its stop, by item."""
+    named = {item.mutation_id for item in items if item.mutation_id is not None}
+    found = await follow_ups.of_mutations(tx, named)
+    return {
+        item.id: [
+            task
+            for task in (found.get(item.mutation_id, []) if item.mutation_id else [])
+            if task.stop_id == item.stop_id
+        ]
+        for item in items
+    }
+
+
+def item_out(item: Item, tasks: Collection[Task] = ()) -> ItemOut:
     """Write an item for the wire."""
     return ItemOut(
         id=item.id,
@@ -127,4 +150,5 @@ def item_out(item: Item) -> ItemOut:
         actions=item.actions,
         resolved_at=rfc3339(item.resolved_at) if item.resolved_at else None,
         action=item.action,
+        follow_ups=follow_ups_out(tasks),
     )

@@ -15,8 +15,9 @@ from backend.store import board
 from backend.store import inbox as inbox_store
 from backend.store.database import Database, Tx, moment
 from web.alerts import alerts
+from web.console.follow_ups import finish_task
 from web.console.forms import read_form, shaped
-from web.console.inbox import ResolveIn, find_item, resolve_item
+from web.console.inbox import ResolveIn, find_item, resolve_item, tasks_of
 from web.console.paper import SAID, Html, go, paint
 from web.console.sketch import draw
 from web.console.way_in import PlainRequest, may_change, reader_of, reading, way_in
@@ -91,14 +92,16 @@ class DayController(Controller):
             found = await inbox_store.items(
                 tx, state=state, depots=person.scope, after=since, limit=PAGE + 1
             )
+            shown, following = page(found, lambda item: (str(item.id),))
+            tasks = await tasks_of(tx, shown)
             reader = await reader_of(tx, request, person)
-        shown, following = page(found, lambda item: (str(item.id),))
         return paint(
             "inbox.html",
             reader,
             said=SAID.get(said, ""),
             here="inbox",
             items=shown,
+            tasks=tasks,
             next=following,
             state=state,
             may_resolve=may_change(person),
@@ -117,6 +120,17 @@ class DayController(Controller):
         )
         await resolve_item(db, form.person, item.id, asked)
         return go("/console/inbox?said=resolved")
+
+    @post("/follow-ups/{task_id:str}/done")
+    async def done(
+        self, request: PlainRequest, task_id: FromPath[str], db: NamedDependency[Database]
+    ) -> Html:
+        """Say that what must follow is done; the item about it stays where it is."""
+        form = await read_form(request, db)
+        form.person.must_be(Role.SUPERVISOR)
+        await finish_task(db, form.person, the_id(task_id))
+        state = "resolved" if form.text("state") == "resolved" else "open"
+        return go(f"/console/inbox?state={state}&said=done")
 
 
 def _day(text: str | None) -> date | None:
