@@ -38,8 +38,10 @@ class World:
     people: list[str] = field(default_factory=list)
 
 
-async def a_world(settings: Settings, db: Database, *, drivers: int, stops: int) -> World:
-    """Record a depot with so many drivers, so many stops each, and two supervisors."""
+async def a_world(
+    settings: Settings, db: Database, *, drivers: int, stops: int, people: int = 2
+) -> World:
+    """Record a depot with so many drivers, so many stops each, and supervisors."""
     keys = load_keys(settings.data, log_name=settings.log_name)
     names = [_SEGMENTS[k % len(_SEGMENTS)] for k in range(stops)]
     rounds = [await a_round(db, *names, keys=keys)]
@@ -50,11 +52,29 @@ async def a_world(settings: Settings, db: Database, *, drivers: int, stops: int)
         for each in rounds:
             world.codes.append((await issue_enrolment_code(tx, keys, each.driver))[0])
         code = (await tx.get_one(Depot, depot)).code
-        for _ in range(2):
+        for _ in range(people):
             email = f"{new_id().hex}@example.org"
             await add_person(tx, email, Role.SUPERVISOR, [code], PASSWORD)
             world.people.append(email)
     return world
+
+
+async def a_code(world: World, db: Database, driver: UUID) -> str:
+    """Issue one more enrolment code for a driver."""
+    keys = load_keys(world.settings.data, log_name=world.settings.log_name)
+    async with db.begin() as tx:
+        return (await issue_enrolment_code(tx, keys, driver))[0]
+
+
+async def a_phone_of(code: str, url: str, folder: Path) -> Handset:
+    """Switch on a phone and enrol it."""
+    phone = Handset(
+        folder, url, device=Device(model="reference"), patience=PATIENCE, synchronous="NORMAL"
+    )
+    # Small pieces, so that a photo takes several requests.
+    phone.uploads = Uploads(phone.shelf, phone.session, chunk=_PIECE)
+    await phone.enrol(code)
+    return phone
 
 
 @asynccontextmanager
@@ -63,17 +83,7 @@ async def phones(world: World, url: str, folder: Path) -> AsyncIterator[list[Han
     made: list[Handset] = []
     try:
         for number, code in enumerate(world.codes):
-            phone = Handset(
-                folder / f"phone-{number}",
-                url,
-                device=Device(model="reference"),
-                patience=PATIENCE,
-                synchronous="NORMAL",
-            )
-            # Small pieces, so that a photo takes several requests.
-            phone.uploads = Uploads(phone.shelf, phone.session, chunk=_PIECE)
-            made.append(phone)
-            await phone.enrol(code)
+            made.append(await a_phone_of(code, url, folder / f"phone-{number}"))
         yield made
     finally:
         for phone in made:
