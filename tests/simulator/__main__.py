@@ -1,0 +1,59 @@
+"""Replay one history, or run many: ``python -m tests.simulator --seed 4711 -v``."""
+
+import argparse
+import asyncio
+import gc
+import logging
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import uvloop
+
+from backend.cli import schema
+from backend.embedded import running
+from tests.fixtures.databases import TUNING
+from tests.simulator.ground import ground
+from tests.simulator.run import begin, live
+
+_TOGETHER = 20
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulator", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="the first history")
+    parser.add_argument("--count", type=int, default=1, help="how many, one seed after the other")
+    parser.add_argument("-v", "--verbose", action="store_true", help="tell what happens")
+    asked = parser.parse_args()
+    logging.getLogger("doorstep").setLevel(logging.ERROR)
+    gc.freeze()
+    with tempfile.TemporaryDirectory(prefix="doorstep-sim-", dir="/tmp") as folder:
+        Path(folder).chmod(0o711)
+        with running(Path(folder), tuning=TUNING) as cluster:
+            schema.upgrade(cluster.url())
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_run(cluster.url(), Path(folder, "data"), asked))
+
+
+async def _run(url: str, folder: Path, asked: argparse.Namespace) -> None:
+    seeds, bad = list(range(asked.seed, asked.seed + asked.count)), 0
+    started = time.perf_counter()
+    async with ground(url, folder) as here:
+        for first in range(0, len(seeds), _TOGETHER):
+            for history in await begin(here, first, seeds[first : first + _TOGETHER]):
+                told = await live(history)
+                bad += told.violation is not None
+                if asked.verbose or told.violation:
+                    _say(f"history {told.seed}", *history.log)
+    spent = time.perf_counter() - started
+    _say(f"{len(seeds)} histories, {bad} violated, {spent:.1f} s, {len(seeds) / spent:.1f}/s")
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

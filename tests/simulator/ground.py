@@ -1,0 +1,118 @@
+"""What histories run on: a migrated database, two processes' worth of application, a clock."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+from uuid import UUID
+
+import anyio
+import asyncpg
+from litestar import Litestar
+from sqlalchemy import make_url
+
+from backend.app import create_app, move
+from backend.audit.record import Event, record
+from backend.dispatch import segments
+from backend.domain.people import SYSTEM
+from backend.identity import access
+from backend.keys import Keys, load_keys
+from backend.settings import Settings
+from backend.store.database import Database
+from backend.tables.people import Person, Session
+from tests.fixtures.clock import FakeClock
+from tests.fixtures.phones import settings_for
+from tests.simulator.points import stand_between, watching
+
+MORNING = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+SUPERVISORS = ("supervisor-one", "supervisor-two")
+_SESSIONS_END = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Ground:
+    """The server of some histories: two applications over one database."""
+
+    apps: list[Litestar]
+    settings: Settings
+    clock: FakeClock
+    keys: Keys
+    observer: "asyncpg.Connection[asyncpg.Record]"
+
+    @property
+    def db(self) -> Database:
+        """The database, as the first application has it."""
+        found = self.apps[0].state["ground"].db
+        assert isinstance(found, Database)
+        return found
+
+    def token(self, device: UUID) -> str:
+        """Sign a device in."""
+        return access.issue(self.keys, device, self.clock.now()).token
+
+
+_free: list[Litestar] = []
+
+
+@contextlib.asynccontextmanager
+async def ground(pg_url: str, folder: Path) -> AsyncIterator[Ground]:
+    """Stand on a migrated database; assembled applications are used again and again."""
+    clock, settings = FakeClock(MORNING), settings_for(pg_url, folder)
+    apps = [_app(settings, clock), _app(settings, clock)]
+    keys = load_keys(settings.data, log_name=settings.log_name)
+    observer = await asyncpg.connect(_plain(pg_url))
+    with contextlib.ExitStack() as stack:
+        stack.callback(_free.extend, apps)
+        async with apps[0].lifespan(), apps[1].lifespan():
+            stack.enter_context(watching())
+            for app in apps:
+                stand_between(app.state["ground"].db)
+            made = Ground(apps, settings, clock, keys, observer)
+            await _furnish(made)
+            yield made
+            await observer.close()
+
+
+def _app(settings: Settings, clock: FakeClock) -> Litestar:
+    if not _free:
+        return create_app(settings, clock=clock)
+    app = _free.pop()
+    move(app, settings, clock)
+    return app
+
+
+def _plain(pg_url: str) -> str:
+    return make_url(pg_url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+async def _furnish(made: Ground) -> None:
+    """Bring in what every history needs: segments, and two people of the control room."""
+    await made.observer.execute(
+        "DO $$ BEGIN EXECUTE format("
+        "'ALTER DATABASE %I SET deadlock_timeout = ''50ms''', current_database()); END $$"
+    )
+    async with made.db.begin() as tx:
+        await segments.seed(tx, segments.first_versions())
+        for name in SUPERVISORS:
+            id_ = UUID(bytes=sha256(name.encode()).digest()[:16])
+            who = {"email": f"{name}@example.org", "role": "admin", "depots": []}
+            values = {**who, "password_hash": "none"}
+            await record(tx, SYSTEM, Event("person.added", Person, id_, values, create=True))
+            await tx.flush()
+            hashed = sha256(name.encode()).digest()
+            tx.add(Session(token_hash=hashed, person_id=id_, csrf="", expires_at=_SESSIONS_END))
+
+
+@contextlib.contextmanager
+def no_waiting() -> Iterator[None]:
+    """Let nobody wait for real: a server that tries again tries again at once."""
+
+    async def at_once(_seconds: float) -> None:
+        await anyio.lowlevel.checkpoint()
+
+    with mock.patch("sync.push.anyio", SimpleNamespace(sleep=at_once)):
+        yield

@@ -1,0 +1,88 @@
+"""Run a history from its seed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tests.simulator import depot, driver, server
+from tests.simulator.dice import Dice, Ids
+from tests.simulator.ground import MORNING, Ground, no_waiting
+from tests.simulator.history import History
+from tests.simulator.proof import prove
+from tests.simulator.truth import Violated
+
+SHORTEST, LONGEST = 8, 16
+RULES = {
+    driver.act: 20,
+    driver.sync: 6,
+    driver.sync_on_a_bad_road: 7,
+    driver.sync_with_a_dying_server: 5,
+    driver.push_part: 3,
+    driver.poison: 2,
+    driver.clock_jump: 2,
+    driver.reboot: 1,
+    driver.back_up_phone: 1,
+    driver.restore_phone: 1,
+    driver.reinstall: 1,
+    driver.second_device: 1,
+    server.edit: 9,
+    server.overlap: 5,
+    server.judge: 1,
+    server.upgrade: 1,
+    server.resolve: 1,
+}
+
+
+@dataclass(slots=True)
+class Told:
+    """How a history went."""
+
+    seed: int | str
+    steps: int
+    history: History
+    violation: str | None
+
+
+async def begin(ground: Ground, run: int, seeds: Sequence[int | str]) -> list[History]:
+    """Lay the ground of several histories at once."""
+    ground.clock.set(MORNING)
+    made = []
+    for number, seed in enumerate(seeds):
+        dice, ids = Dice(seed), Ids(run + number, seed)
+        made.append(History(seed, ground, dice, ids, depot.draw(dice, ids)))
+    await depot.lay(ground.db, ground.keys.master, [history.depots for history in made])
+    for history in made:
+        _hand_out(history)
+    return made
+
+
+def _hand_out(h: History) -> None:
+    """Give every driver his phones."""
+    for crew in h.depots.everybody:
+        for device in crew.devices:
+            h.switch_on(str(device), str(crew.driver))
+    for visit in h.depots.visits:
+        h.truth.may_see(str(visit.crew.driver), str(visit.stop))
+
+
+async def live(h: History) -> Told:
+    """Let a history happen, and prove it."""
+    h.ground.clock.set(MORNING)
+    steps = 0
+    try:
+        with no_waiting():
+            for crew in h.depots.crews:
+                await h.sync(next(p for p in h.phones if p.driver == str(crew.driver)))
+            for _ in range(h.dice.number(SHORTEST, LONGEST)):
+                if not h.live:
+                    break
+                h.pass_time()
+                rule = h.dice.weighted(RULES)
+                h.tally[f"rule {rule.__name__}"] += 1
+                steps += 1
+                await rule(h)
+            h.tell("— faults stop —")
+            await prove(h)
+    except Violated as violation:
+        h.tell(f"VIOLATED {violation}")
+        return Told(h.seed, steps, h, str(violation))
+    return Told(h.seed, steps, h, None)
