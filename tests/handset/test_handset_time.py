@@ -1,0 +1,199 @@
+"""When things happened, on phones whose clocks are set wrong, restarted, or missing."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import msgspec
+import pytest
+from sqlalchemy import select
+from sqlmodel import col
+
+from backend.clock import rfc3339
+from backend.domain.people import Role
+from backend.identity.people import add_person
+from backend.tables.devices import DeviceJournal
+from backend.tables.stops import Stop
+from handset import Handset
+from tests.fixtures.people import PASSWORD
+from tests.fixtures.visits import Round, a_round
+from tests.handset.clocks import PhoneClock
+from tests.handset.conftest import Bench
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+
+
+async def _on_the_road(bench: Bench, *, signed: bool = True) -> tuple[Handset, Round, PhoneClock]:
+    made = await a_round(bench.db, "economy")
+    clock = PhoneClock(bench.clock)
+    phone = bench.phone(clock=clock, signed=signed)
+    await phone.enrol(await bench.code(made.driver))
+    await phone.sync()
+    return phone, made, clock
+
+
+@asynccontextmanager
+async def _console(bench: Bench) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody of compliance, who sees everything, at the console."""
+    email = f"{uuid4().hex}@example.org"
+    async with bench.db.begin() as tx:
+        await add_person(tx, email, Role.COMPLIANCE, [], PASSWORD)
+    async with httpx.AsyncClient(transport=bench.line, base_url="http://doorstep.test") as client:
+        signed_in = await client.post(
+            "/console/v1/sign-in", json={"email": email, "password": PASSWORD}
+        )
+        client.cookies.clear()
+        client.headers["Authorization"] = f"Bearer {signed_in.json()['token']}"
+        yield client
+
+
+async def _timeline(bench: Bench, made: Round) -> dict[str, Json]:
+    """What the console shows of the stop's events that phones told, by kind."""
+    async with _console(bench) as console:
+        answer = await console.get(f"/console/v1/stops/{made.stops['economy']}/timeline")
+    return {item["kind"]: item for item in answer.json()["items"] if item["mutation_id"]}
+
+
+async def _alerts(bench: Bench, phone: Handset) -> list[Json]:
+    async with _console(bench) as console:
+        answer = await console.get("/console/v1/alerts")
+    mine = phone.session.device_id
+    return [item for item in answer.json()["items"] if item["device_id"] == mine]
+
+
+async def _post(phone: Handset, envelope: Json) -> httpx.Response:
+    headers = {"content-type": "application/json", "accept-encoding": "identity"}
+    content = msgspec.json.encode(envelope)
+    answer = await phone.session.call("POST", "/sync", content=content, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+async def test_a_wall_clock_that_jumps_moves_no_event(bench: Bench) -> None:
+    """Three years ahead and back again within a boot; both clocks are shown."""
+    phone, made, clock = await _on_the_road(bench)
+    stop = str(made.stops["economy"])
+    clock.set_wrong(days=1000)
+    phone.arrive(stop)
+    arrived, wrong = bench.clock.now(), clock.wall()
+    bench.clock.advance(minutes=7)
+    clock.set_wrong(days=-2000)
+    phone.deliver(stop, recipient=("Ada", "self"))
+    delivered = bench.clock.now()
+    bench.clock.advance(hours=5)
+    await phone.sync()
+    told = await _timeline(bench, made)
+    assert told["stop.arrived"]["happened"] == rfc3339(arrived)
+    assert told["stop.arrived"]["device_wall"] == rfc3339(wrong)
+    assert told["stop.delivered"]["happened"] == rfc3339(delivered)
+    assert told["stop.delivered"]["known"] == rfc3339(bench.clock.now())
+    for event in told.values():
+        assert event["time_uncertain"] is False
+        assert event["uncertainty_ms"] < 5_000
+
+
+async def test_a_boot_that_was_heard_dates_what_came_after_it(bench: Bench) -> None:
+    """The phone was switched off and its clock set wrong before it had a network again."""
+    phone, made, clock = await _on_the_road(bench)
+    bench.clock.advance(hours=1)
+    phone.arrive(str(made.stops["economy"]))
+    happened = bench.clock.now()
+    bench.clock.advance(hours=1)
+    clock.reboot()
+    clock.set_wrong(days=-300)
+    bench.clock.advance(minutes=3)
+    await phone.sync()
+    told = (await _timeline(bench, made))["stop.arrived"]
+    assert told["happened"] == rfc3339(happened)
+    assert told["uncertainty_ms"] < 3_000
+
+
+async def test_a_wrong_clock_is_told_to_driver_and_console(bench: Bench) -> None:
+    """Over five minutes, and only as long as it is so."""
+    phone, _, clock = await _on_the_road(bench)
+    bench.clock.advance(minutes=2)
+    clock.set_wrong(minutes=-6)
+    assert [warned.code for warned in (await phone.sync()).warnings] == ["clock_skew"]
+    (alert,) = await _alerts(bench, phone)
+    assert (alert["kind"], alert["detail"]) == ("clock_skew", "the phone's clock is 6 min slow")
+    bench.clock.advance(minutes=2)
+    clock.set_wrong(minutes=6)
+    assert (await phone.sync()).warnings == []
+    assert await _alerts(bench, phone) == []
+
+
+async def test_events_kept_back_alarm_the_console(bench: Bench) -> None:
+    """A phone in contact whose oldest event is four hours old; its own clock may be wrong."""
+    phone, made, clock = await _on_the_road(bench)
+    bench.clock.advance(hours=5)
+    clock.set_wrong(days=30)
+    for hours, expected in ((3.9, []), (4.1, ["unsent"])):
+        bench.clock.advance(minutes=2)
+        oldest = rfc3339(clock.wall() - timedelta(hours=hours))
+        said = {"pending": 2, "wall": rfc3339(clock.wall()), "oldest_pending_at": oldest}
+        await _post(phone, {"client": said, "pull": False})
+        kinds = [alert["kind"] for alert in await _alerts(bench, phone)]
+        assert [kind for kind in kinds if kind == "unsent"] == expected
+    bench.clock.advance(minutes=2)
+    phone.note(str(made.stops["economy"]), "the last of them")
+    await phone.sync()
+    assert "unsent" not in [alert["kind"] for alert in await _alerts(bench, phone)]
+
+
+async def test_an_idle_call_writes_nothing(bench: Bench) -> None:
+    """Twice within a minute: the second is not even noted, and a right clock needs no word."""
+    phone, _, clock = await _on_the_road(bench)
+    bench.clock.advance(minutes=2)
+    idle: Json = {"cursor": phone.base.cursor, "client": {"boot": clock.boot, "pending": 0}}
+    replies, rows = [], []
+    for _ in range(2):
+        bench.clock.advance(seconds=20)
+        now = {"wall": rfc3339(clock.wall()), "monotonic_ms": clock.monotonic_ms()}
+        answer = await _post(phone, {**idle, "client": {**idle["client"], **now}})
+        replies.append(answer.content)
+        async with bench.db.snapshot() as tx:
+            mine = col(DeviceJournal.device_id) == UUID(phone.session.device_id)
+            rows.append((await tx.scalars(select(DeviceJournal).where(mine))).one().model_dump())
+    assert rows[0] == rows[1]
+    assert [b"warnings" in reply for reply in replies] == [False, False]
+
+
+async def test_no_wall_clock_opens_the_window_for_a_correction(bench: Bench) -> None:
+    """A device that shows nothing but wall time says he was in time; it was not heard in time."""
+    phone, made, clock = await _on_the_road(bench, signed=False)
+    stop = str(made.stops["economy"])
+    closing = phone.deliver(stop, recipient=("Ada", "self"))
+    await phone.sync()
+    wall = rfc3339(clock.wall())
+    bench.clock.advance(hours=3)
+    mended = {
+        "corrects": closing.id,
+        "reason": "wrong door",
+        "becomes": {"kind": "stop.failed", "body": {"reason": "not_home"}},
+    }
+    mutation: Json = {"id": str(uuid4()), "n": 2, "kind": "stop.corrected", "kind_version": 1}
+    mutation |= {"stop_id": stop, "body": mended, "at": {"wall": wall}}
+    (receipt,) = (await _post(phone, {"mutations": [mutation], "pull": False})).json()["receipts"]
+    assert (receipt["outcome"], receipt["code"]) == ("recorded", "correction_late")
+    async with bench.db.snapshot() as tx:
+        assert (await tx.get_one(Stop, UUID(stop))).state == "delivered"
+
+
+async def test_a_mended_act_in_time_counts_however_late_it_is_heard(bench: Bench) -> None:
+    """Within the window by the monotonic clock, and told hours later."""
+    phone, made, clock = await _on_the_road(bench)
+    stop = str(made.stops["economy"])
+    closing = phone.deliver(stop, recipient=("Ada", "self"))
+    bench.clock.advance(seconds=30)
+    clock.set_wrong(days=20)
+    phone.correct(closing.id, "wrong door", "stop.failed", {"reason": "not_home"})
+    bench.clock.advance(hours=6)
+    outcomes = [receipt.outcome for receipt in (await phone.sync()).receipts]
+    assert outcomes == ["applied", "applied"]
+    async with bench.db.snapshot() as tx:
+        assert (await tx.get_one(Stop, UUID(stop))).state == "failed"
