@@ -51,7 +51,7 @@ class Plan:
     peers: bool = True
 
 
-QUICK = Plan(histories=(1, 20_000), crowds=(20,), rounds=20)
+QUICK = Plan(histories=(1, 20_000), crowds=(20,), rounds=12)
 
 
 @dataclass(slots=True)

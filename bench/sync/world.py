@@ -196,7 +196,9 @@ async def _past_stops(connection: asyncpg.Connection, template: Template) -> Non
         stop_id="p.stop", driver_id="p.driver", since="p.at", until="p.at",
     )  # fmt: skip
     await clone(
-        connection, "feed", f"feed s, past p WHERE s.entity_id = '{template.visited}'",
+        connection, "feed",
+        f"feed s, past p WHERE s.entity_id = '{template.visited}'"
+        f" AND s.scope = 'driver:{template.driver}'",
         scope="'driver:' || p.driver", entity_id="p.stop::text", v="p.i", gone="true",
     )  # fmt: skip
 
