@@ -29,9 +29,11 @@ class Family:
 
     _pipe: int
     _children: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
+    _births: dict[str, tuple[Sequence[str], Mapping[str, str]]] = field(default_factory=dict)
 
     async def add(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
         """Start `doorstep COMMAND` as a child."""
+        self._births[name] = (command, environ)
         self._children[name] = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -43,6 +45,15 @@ class Family:
             pass_fds=(self._pipe,),
             start_new_session=True,
         )
+
+    async def kill(self, name: str) -> None:
+        """End a child and everything it started as a power cut would."""
+        os.killpg(self._children[name].pid, signal.SIGKILL)
+        await self._children[name].wait()
+
+    async def again(self, name: str) -> None:
+        """Start a child anew, as it was started before."""
+        await self.add(name, *self._births[name])
 
     async def first_end(self) -> str:
         """Wait until a child ends and return its name."""

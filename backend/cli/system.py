@@ -15,6 +15,7 @@ from backend.settings import Settings
 
 READY_SECONDS = 60.0
 PORT_SECONDS = 12.0
+_API = "API"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,13 @@ class System:
     url: str
     settings: Settings
     family: Family
+    address: tuple[str, int]
+
+    async def pull_the_plug(self) -> None:
+        """Kill the API as a power cut would, and return when it serves again."""
+        await self.family.kill(_API)
+        await self.family.again(_API)
+        await _ready(self.family, *self.address)
 
 
 @contextlib.asynccontextmanager
@@ -49,10 +57,10 @@ async def run(
         children = await stack.enter_async_context(family())
         tell("starting API and jobs")
         environ = _environ(settings, url)
-        await children.add("API", ["serve", "--host", host, "--port", str(port)], environ)
+        await children.add(_API, ["serve", "--host", host, "--port", str(port)], environ)
         await children.add("jobs", ["jobs"], environ)
         await _ready(children, _reachable(host), port)
-        yield System(url, settings, children)
+        yield System(url, settings, children, (_reachable(host), port))
 
 
 def foresee(settings: Settings, host: str, port: int) -> None:

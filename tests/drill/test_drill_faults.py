@@ -28,7 +28,7 @@ def test_what_is_no_fault_is_refused(words: str) -> None:
         FaultsType().convert(words, None, None)
 
 
-@pytest.mark.parametrize("words", ["none", "lost_reply=0.2,reset=0.05"])
+@pytest.mark.parametrize("words", ["none", "all", "lost_reply=0.2,reset=0.05"])
 def test_faults_are_told_as_they_are_asked_for(words: str) -> None:
     """What the report prints can be given to the option again."""
     assert in_words(FaultsType().convert(words, None, None)) == words

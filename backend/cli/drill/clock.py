@@ -14,6 +14,7 @@ class PhoneClock:
     def __init__(self, dice: random.Random) -> None:
         self._dice = dice
         self._off = timedelta()
+        self.worst = timedelta()
         self.boot = ""
         self._began = 0
         # When each boot's monotonic clock stood at zero, truly.
@@ -31,6 +32,7 @@ class PhoneClock:
     def jump(self, by: timedelta) -> None:
         """Set the wall clock, as a driver or a bad network does."""
         self._off += by
+        self.worst = max(self.worst, abs(self._off))
 
     def reboot(self) -> None:
         """Switch the phone off and on."""
@@ -42,8 +44,3 @@ class PhoneClock:
         """When it truly was, whatever the wall clock said; None for a boot of another phone."""
         zero = self._boots.get(boot)
         return zero + timedelta(milliseconds=monotonic_ms) if zero else None
-
-    @property
-    def off_by(self) -> timedelta:
-        """How wrong the wall clock is now."""
-        return self._off

@@ -14,19 +14,57 @@ from backend.cli.drill.fate import Odds
 from backend.cli.drill.faults import Faults, FaultsType
 from backend.cli.drill.muster import Size, muster
 from backend.cli.drill.report import facts, words
+from backend.cli.drill.sabotage import Sabotage, spoil
+from backend.cli.drill.screen import watching
 from backend.cli.drill.witness import hear
 from backend.cli.ending import end_on_signals, until_signal
 from backend.cli.ground import data_option, installation, json_option, settings_for
 from backend.cli.tell import Teller
 from backend.settings import Settings
 
+_SHARE = click.FloatRange(0, 1)
+
 
 @click.command()
 @click.option("--drivers", default=10, show_default=True, type=click.IntRange(1, 500))
 @click.option("--stops", default=20, show_default=True, type=click.IntRange(1, 200), help="Each.")
-@click.option("--offline", default=0.3, show_default=True, type=click.FloatRange(0, 1))
-@click.option("--faults", default="all", show_default=True, type=FaultsType())
-@click.option("--seed", default=1, show_default=True)
+@click.option(
+    "--offline", default=0.3, show_default=True, type=_SHARE, help="Share of doors out of reach."
+)
+@click.option(
+    "--faults",
+    default="all",
+    show_default=True,
+    type=FaultsType(),
+    help="KIND=CHANCE,... or one chance for all, `all`, `none`.",
+)
+@click.option(
+    "--mishaps",
+    default=0.2,
+    show_default=True,
+    type=_SHARE,
+    help="Share of doors at which something befalls the phone.",
+)
+@click.option(
+    "--office",
+    default=0.1,
+    show_default=True,
+    type=_SHARE,
+    help="What the control room does meanwhile, per door.",
+)
+@click.option(
+    "--restarts",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 50),
+    help="So many times the server is killed and started again.",
+)
+@click.option("--seed", default=1, show_default=True, help="The same seed is the same day.")
+@click.option(
+    "--sabotage",
+    type=click.Choice([spoilt.value for spoilt in Sabotage]),
+    help="Spoil the database before the examination, which has to notice.",
+)
 @data_option
 @json_option
 def drill(
@@ -34,36 +72,56 @@ def drill(
     stops: int,
     offline: float,
     faults: Faults,
+    mishaps: float,
+    office: float,
+    restarts: int,
     seed: int,
+    sabotage: str | None,
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """Send simulated drivers out on bad roads, in an installation of its own."""
+    """Send simulated drivers out on bad roads, in an installation of its own.
+
+    Ends with 0 only if nothing that was acknowledged to a phone is missing or doubled.
+    """
     tell = Teller(machine=as_json)
     end_on_signals()
     set_environment_aside()
     home = settings_for(data).data / "drill"
     empty(home, tell)
-    size = Size(drivers, stops, Odds(offline, seed=seed), faults)
+    size = Size(drivers, stops, Odds(offline, mishaps, seed), faults, office, restarts)
+    spoilt = Sabotage(sabotage) if sabotage else None
     found: list[Findings] = []
     with installation(settings_for(home), tell) as settings:
-        asyncio.run(until_signal(_drill(settings, size, tell, found)))
+        asyncio.run(until_signal(_drill(settings, size, spoilt, tell, found)))
     tell.done()
     if not found or not found[0].is_good:
-        raise click.ClickException("not everything that the phones recorded has arrived")
+        raise click.ClickException("the drill found something wrong; it is named above")
 
 
-async def _drill(settings: Settings, size: Size, tell: Teller, found: list[Findings]) -> None:
+async def _drill(
+    settings: Settings,
+    size: Size,
+    sabotage: Sabotage | None,
+    tell: Teller,
+    found: list[Findings],
+) -> None:
     from backend.cli.system import run
 
-    async with run(settings, "127.0.0.1", 0, tell) as system:
-        folder = settings.data / "phones"
-        shutil.rmtree(folder, ignore_errors=True)
-        began = time.monotonic()
-        async with muster(system.url, settings, folder, size, tell) as company:
-            await spend(company, tell)
-            tell("asking every phone what it recorded, and the server whether it has it")
-            findings = examine(await hear(company), company.notebook.odd)
+    began = time.monotonic()
+    folder = settings.data / "phones"
+    shutil.rmtree(folder, ignore_errors=True)
+    async with (
+        run(settings, "127.0.0.1", 0, tell) as system,
+        muster(system.url, settings, folder, size, tell) as company,
+    ):
+        async with watching(company, tell):
+            await spend(company, tell, system.pull_the_plug)
+        if sabotage is not None:
+            tell(f"spoiling the database: {sabotage}")
+            await spoil(settings, sabotage)
+        tell("asking every phone what it recorded, and the server whether it has it")
+        findings = examine(await hear(company), company.notebook.odd, company.traffic.failures)
         found.append(findings)
         seconds = time.monotonic() - began
         tell.result(words(company, findings, seconds), facts(company, findings, seconds))

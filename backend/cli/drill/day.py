@@ -29,11 +29,10 @@ async def _drive(company: Company, restart: Restart | None) -> None:
     """Drivers drive; the control room and whoever pulls plugs race them, and end with them."""
     async with anyio.create_task_group() as meddlers:
         meddlers.start_soon(company.office.run, company.errands)
-        if restart is not None:
+        if restart is not None and company.size.restarts:
             meddlers.start_soon(_pull_plugs, company, restart)
         await _together(company.riders, Rider.ride)
-        company.notebook.turns = max(company.notebook.turns, 2 * company.size.doors)
-        await company.notebook.turn_done()  # whatever was to come later comes now
+        await company.notebook.day_done()
 
 
 async def _pull_plugs(company: Company, restart: Restart) -> None:

@@ -5,13 +5,14 @@ and that the server does not have. Doubled is an act that had its effect twice.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from backend.cli.day.control_room import Happening
 from backend.cli.drill.witness import Act, Testimony
 
+NO_FAILURES: Mapping[str, int] = {}
 OUTCOMES = frozenset({"applied", "conflict", "recorded", "held", "rejected", "quarantined"})
 # What a person has to look at: exactly one item in the inbox.
 _FOR_A_PERSON = frozenset({"conflict", "rejected", "quarantined"})
@@ -65,10 +66,12 @@ class Findings:
         )
 
 
-def examine(heard: Testimony, odd: Sequence[str] = ()) -> Findings:
-    """Judge what was heard."""
+def examine(
+    heard: Testimony, odd: Sequence[str] = (), failures: Mapping[str, int] = NO_FAILURES
+) -> Findings:
+    """Judge what was heard; `failures` are the server's answers of 500 and above, by call."""
     found = Findings(
-        odd=list(odd),
+        odd=[*odd, *(f"{call}, {times} times" for call, times in failures.items() if times)],
         mirrors=len(heard.mirrors),
         files=len(heard.files),
         files_waiting=heard.files_waiting,

@@ -88,4 +88,6 @@ class FaultsType(click.ParamType[Faults]):
 
 def in_words(faults: Faults) -> str:
     """As the option takes it, so that a drill can be replayed."""
+    if faults == ALL_FAULTS:
+        return "all"
     return ",".join(f"{kind}={chance:g}" for kind, chance in faults.items() if chance) or "none"

@@ -63,6 +63,7 @@ class Company:
 
     size: Size
     url: str
+    folder: Path
     date: str
     rooms: dict[str, ControlRoom]
     began: datetime
@@ -150,9 +151,21 @@ async def _equip(
     replans = 0 if size.office == 0 else max(1, size.drivers // 10)
     errands = list_errands(seed, size.doors, size.office, replans)
     office = Office(rooms["supervisor"], rooms["second"], DEPOT, date, notebook, goods.of_the_day)
-    told = fingerprint(fates, size.stops)
+    plan = fingerprint(fates, size.stops)
     return Company(
-        size, url, date, rooms, began, notebook, traffic, riders, roads, office, errands, told
+        size=size,
+        url=url,
+        folder=folder,
+        date=date,
+        rooms=rooms,
+        began=began,
+        notebook=notebook,
+        traffic=traffic,
+        riders=riders,
+        roads=roads,
+        office=office,
+        errands=errands,
+        fingerprint=plan,
     )
 
 

@@ -6,6 +6,8 @@ asked afterwards what it had recorded and what the server had acknowledged to it
 
 import random
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -62,6 +64,21 @@ class Phone:
     def life(self) -> Life:
         """The present life."""
         return self._lives[-1]
+
+    @property
+    def recorded(self) -> int:
+        """Acts on the present disk, for whoever watches."""
+        return self._look("SELECT count(*) FROM journal")
+
+    @property
+    def pending(self) -> int:
+        """Those of them that wait for an acknowledgement."""
+        return self._look("SELECT count(*) FROM journal WHERE state = 'pending'")
+
+    def _look(self, question: str) -> int:
+        """Look at the disk from outside, which is no step of the app."""
+        with closing(sqlite3.connect(self.life.folder / "handset.db")) as db:
+            return int(db.execute(question).fetchone()[0])
 
     @property
     def is_doomed(self) -> bool:

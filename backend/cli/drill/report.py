@@ -1,55 +1,200 @@
-"""How a drill went, for people and for machines."""
+"""How a drill went: a table for people, one object for machines, and how to do it again."""
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import TypeVar
 
 from backend.cli.drill.examine import Findings
+from backend.cli.drill.faults import in_words
 from backend.cli.drill.muster import Company
+
+T = TypeVar("T")
+_SHOWN = 20
+_MANY = {
+    "app killed": "app kills",
+    "clock jumped": "clock jumps",
+    "rebooted": "reboots",
+    "reinstalled": "reinstalls",
+    "phone lost": "phones lost",
+    "restored": "old copies restored",
+    "lost_request": "lost requests",
+    "lost_reply": "lost replies",
+    "duplicate": "duplicates",
+    "delay": "delays",
+    "truncation": "truncations",
+    "reset": "resets",
+    "503": "503s",
+}
+_INDENT = 16
+_WIDTH = 100
 
 
 def facts(company: Company, found: Findings, seconds: float) -> dict[str, object]:
     """For machines."""
     notebook, traffic = company.notebook, company.traffic
     return {
+        "good": found.is_good,
         "seed": company.size.odds.seed,
         "plan": company.fingerprint,
+        "replay": replay(company),
         "drivers": company.size.drivers,
-        "stops": company.size.doors,
+        "doors": company.size.doors,
         "recorded": found.recorded,
         "acknowledged": found.acknowledged,
-        "went_down": found.went_down,
-        "of_these_heard": found.of_these_heard,
         "outcomes": dict(found.outcomes),
         "codes": dict(found.codes),
-        "receipts": dict(notebook.receipts),
-        "faults": dict(traffic.faults),
-        "mishaps": dict(notebook.mishaps),
-        "office": dict(notebook.office),
-        "too_late": notebook.too_late,
-        "restarts": notebook.restarts,
+        "receipts": dict(+notebook.receipts),
+        "lost": found.lost,
+        "doubled": found.doubled,
+        "unsaid": found.unsaid,
+        "odd": found.odd,
+        "went_down_with_a_phone": found.went_down,
+        "of_these_heard": found.of_these_heard,
         "requests": traffic.requests,
-        "statuses": {str(k): v for k, v in sorted(traffic.statuses.items())},
+        "faults": dict(traffic.faults),
         "refusals": dict(traffic.refusals),
         "failures": dict(+traffic.failures),
         "unanswered": traffic.unanswered,
         "slowest_s": round(traffic.slowest_s, 3),
+        "slowest": traffic.slowest,
+        "bytes_up": traffic.bytes_up,
+        "bytes_down": traffic.bytes_down,
+        "out_of_reach": notebook.turns_out_of_reach,
+        "mishaps": dict(notebook.mishaps),
+        "office": dict(notebook.office),
+        "too_late": notebook.too_late,
+        "restarts": notebook.restarts,
         "positions": notebook.positions,
         "inbox": dict(found.inbox),
         "files": found.files,
         "files_lost": found.files_lost,
         "files_waiting": found.files_waiting,
         "evidence_bytes": found.evidence_bytes,
-        "digests": found.mirrors - len(found.diverged),
+        "copies": found.mirrors,
         "diverged": found.diverged,
         "dated": found.dated,
         "worst_ms": found.worst_ms,
-        "off_the_mark": found.off_the_mark[:20],
+        "off_the_mark": found.off_the_mark,
         "entries": found.entries,
         "audit": found.audit,
-        "lost": found.lost,
-        "doubled": found.doubled,
-        "unsaid": found.unsaid,
-        "odd": found.odd[:50],
         "seconds": round(seconds, 1),
     }
 
 
 def words(company: Company, found: Findings, seconds: float) -> str:
-    return str(facts(company, found, seconds))
+    """For people."""
+    lines = [_line(name, text) for name, text in _rows(company, found)]
+    size = company.size
+    title = (
+        f"\n  A day of {size.drivers} drivers and {size.doors:,} doors, seed {size.odds.seed},"
+        f" in {seconds:.0f} s\n"
+    )
+    return "\n".join([title, *lines, "", *_verdict(company, found), ""])
+
+
+def _line(name: str, text: str) -> str:
+    """A row of the table; a long text goes on below itself."""
+    if not name:
+        return ""
+    return textwrap.fill(
+        f"  {name:<{_INDENT - 2}}{text}",
+        _WIDTH,
+        subsequent_indent=" " * _INDENT,
+        break_long_words=False,
+    )
+
+
+def _rows(company: Company, found: Findings) -> Iterator[tuple[str, str]]:
+    notebook, traffic = company.notebook, company.traffic
+    yield "roads", f"{traffic.requests:,} requests arrived; {listed(traffic.faults)}"
+    yield "reach", f"{notebook.turns_out_of_reach:,} of {notebook.visits:,} doors without a network"
+    yield "phones", listed(notebook.mishaps)
+    yield "clocks", _clocks(company, found)
+    yield "office", f"{listed(notebook.office)}; too late {notebook.too_late}"
+    yield "server", _server(company)
+    yield "", ""
+    yield "recorded", f"{found.recorded:,} acts on the phones{_went_down(found)}"
+    yield "acknowledged", f"{found.acknowledged:,}: {listed(found.outcomes)}"
+    yield "evidence", f"{found.files:,} files verified, {found.evidence_bytes:,} bytes"
+    yield "inbox", listed(found.inbox)
+    yield "log", f"{found.entries:,} entries sealed; audit {found.audit}"
+    agree = found.mirrors - len(found.diverged)
+    yield "copies", f"{agree} of {found.mirrors} phones hold what a fresh snapshot holds"
+    yield "", ""
+    yield "lost", f"{len(found.lost) + len(found.unsaid) + len(found.files_lost)}"
+    yield "doubled", f"{len(found.doubled)}"
+
+
+def _server(company: Company) -> str:
+    traffic = company.traffic
+    return (
+        f"kills {company.notebook.restarts}, answers of 500 and above {traffic.failures.total()},"
+        f" slowest answer {traffic.slowest_s:.1f} s ({traffic.slowest})"
+    )
+
+
+def _clocks(company: Company, found: Findings) -> str:
+    wrong = max((rider.phone.clock.worst for rider in company.riders), default=timedelta())
+    told = f"{wrong.days / 365:.1f} years" if wrong.days > 365 else f"{wrong.days} days"
+    return (
+        f"wrong by up to {told}; {found.dated:,} events dated, the worst {found.worst_ms:,} ms off"
+    )
+
+
+def _went_down(found: Findings) -> str:
+    if not found.went_down:
+        return ""
+    return f", and {found.went_down} went down with a phone unsaid"
+
+
+def _verdict(company: Company, found: Findings) -> Iterator[str]:
+    """What it means, or what is wrong and how to see it again."""
+    if found.is_good:
+        yield "  Every act that was acknowledged to a phone was looked for by `have`, on the"
+        yield "  timeline of its stop and in the sealed log: it is there, and once."
+        return
+    for title, said in _wrongs(found):
+        yield f"  {title}: {len(said)}"
+        yield from (f"    {one}" for one in said[:_SHOWN])
+        if len(said) > _SHOWN:
+            yield f"    ... and {len(said) - _SHOWN} more"
+    yield f"\n  The phones are kept in {company.folder}; the same day again:"
+    yield f"    {replay(company)}"
+
+
+def _wrongs(found: Findings) -> Iterator[tuple[str, list[str]]]:
+    """Everything that keeps a drill from being good."""
+    sorts = {
+        "lost": found.lost,
+        "doubled": found.doubled,
+        "never acknowledged": found.unsaid,
+        "odd": found.odd,
+        "copies that diverged": found.diverged,
+        "files told to be verified and not in the log": found.files_lost,
+        "dated wrongly": found.off_the_mark,
+    }
+    yield from ((title, said) for title, said in sorts.items() if said)
+    if found.files_waiting:
+        yield "files still on phones", [str(found.files_waiting)]
+    if found.audit != "ok":
+        yield "audit", [found.audit]
+
+
+def replay(company: Company) -> str:
+    """The command that does the same day again."""
+    size = company.size
+    return (
+        f"doorstep drill --drivers {size.drivers} --stops {size.stops}"
+        f" --offline {size.odds.offline:g} --mishaps {size.odds.mishaps:g}"
+        f" --office {size.office:g} --restarts {size.restarts}"
+        f" --faults {in_words(size.faults)} --seed {size.odds.seed}"
+    )
+
+
+def listed(counts: Mapping[T, int]) -> str:
+    """Counts in words, the largest first."""
+    often = Counter(counts).most_common()
+    told = ", ".join(f"{_MANY.get(str(word), word)} {count:,}" for word, count in often if count)
+    return told.replace("_", " ") or "nothing"

@@ -262,6 +262,7 @@ class Rider:
             try:
                 await self.handset.enrol(code)
             except Unreachable:
+                await anyio.sleep(self._dice.uniform(0.02, 0.4))
                 continue
             except Refused as refused:
                 self.notebook.odd.append(f"phone {self.fate.phone}: enrolment: {refused}")

@@ -44,6 +44,7 @@ class Traffic:
     failures: Counter[str] = field(default_factory=Counter)
     unanswered: int = 0
     slowest_s: float = 0.0
+    slowest: str = ""
     bytes_up: int = 0
     bytes_down: int = 0
 
@@ -268,7 +269,8 @@ class _Carrier:
         traffic = self._traffic
         traffic.requests += 1
         traffic.statuses[reply.status] += 1
-        traffic.slowest_s = max(traffic.slowest_s, took_s)
+        if took_s > traffic.slowest_s:
+            traffic.slowest_s, traffic.slowest = took_s, f"{request.method} {request.path}"
         traffic.bytes_up += len(request.raw)
         traffic.bytes_down += len(reply.raw)
         if reply.status >= 400:
