@@ -9,7 +9,7 @@ from pathlib import Path
 
 import asyncpg
 
-_LINE = re.compile(rb"LOG:  (?:statement|execute [^:]*): *([A-Za-z]+)")
+_LINE = re.compile(rb"LOG:  (?:statement|execute [^:]*):\s*([A-Za-z]+)")
 _FRAME = frozenset({b"BEGIN", b"COMMIT", b"ROLLBACK", b"SAVEPOINT", b"RELEASE", b"SHOW"})
 
 

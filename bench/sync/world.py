@@ -97,8 +97,8 @@ async def _manifests(connection: asyncpg.Connection, template: Template) -> None
     """Give everyone the template's stops that are still ahead, each at a door of its own."""
     await connection.execute(
         "CREATE TABLE fresh AS SELECT crew.*, s.id AS old, s.consignment_id AS old_goods,"
-        f" {key('$$stop$$', 'crew.driver', 's.sequence')} AS stop,"
-        f" {key('$$goods$$', 'crew.driver', 's.sequence')} AS goods, s.sequence AS place"
+        f" {in_time('crew.driver', 's.sequence')} AS stop,"
+        f" {in_time('crew.device', 's.sequence')} AS goods, s.sequence AS place"
         f" FROM stop s, crew WHERE s.route_id = '{template.route}' AND s.id <> '{template.visited}'"
     )
     await clone(
@@ -107,8 +107,7 @@ async def _manifests(connection: asyncpg.Connection, template: Template) -> None
     )  # fmt: skip
     await clone(
         connection, "parcel", "parcel s JOIN fresh f ON s.consignment_id = f.old_goods",
-        id=key("$$parcel$$", "f.goods"), consignment_id="f.goods",
-        barcode="'P' || upper(substr(md5(f.goods::text), 1, 10))",
+        id=in_time("f.goods", "f.place"), consignment_id="f.goods", barcode=_barcode("f.goods"),
     )  # fmt: skip
     await clone(
         connection, "stop", "stop s JOIN fresh f ON s.id = f.old",
@@ -183,7 +182,7 @@ async def _past_stops(connection: asyncpg.Connection, template: Template) -> Non
         "parcel s JOIN stop o ON o.consignment_id = s.consignment_id"
         f" AND o.id = '{template.visited}', past p",
         id=in_time("p.stop", "p.i"), consignment_id="p.goods",
-        barcode="'P' || upper(substr(md5(p.goods::text), 1, 10))",
+        barcode=_barcode("p.goods"),
     )  # fmt: skip
     await clone(
         connection, "stop", f"stop s, past p {of}",
@@ -253,6 +252,11 @@ def _leaf(id_: str, n: str) -> str:
     return f"sha256(({id_}::text || '|' || {n})::bytea)"
 
 
+def _barcode(goods: str) -> str:
+    number = f"('x' || substr(md5({goods}::text), 1, 12))::bit(48)::bigint % 1000000000000"
+    return f"'JD' || lpad(({number})::text, 12, '0')"
+
+
 def _somebody(goods: str) -> dict[str, str]:
     """SQL of people and places that differ, so that a manifest is not compressed by sameness."""
     part = f"('x' || substr(md5({goods}::text), 1, 8))::bit(32)::bigint"
@@ -265,8 +269,8 @@ def _somebody(goods: str) -> dict[str, str]:
         "recipient_phone": f"'+1410555' || lpad((({part} / 100) % 10000)::text, 4, '0')",
         "address_lines": f"jsonb_build_array({part} % 900 || ' ' || {street}[1 + {part} % 6])",
         "postcode": f"'212' || lpad((({part} / 7) % 100)::text, 2, '0')",
-        "lat": f"39.2 + ({part} % 99991) / 500000.0",
-        "lon": f"-76.7 + ({part} % 99971) / 400000.0",
+        "lat": f"round((39.2 + ({part} % 99991) / 500000.0)::numeric, 6)",
+        "lon": f"round((-76.7 + ({part} % 99971) / 400000.0)::numeric, 6)",
         "content_hash": f"sha256({goods}::text::bytea)",
         "tracking_hash": f"sha256(('t' || {goods})::bytea)",
     }
