@@ -23,6 +23,7 @@ from backend.blobs import open_staging
 from backend.clock import Clock, SystemClock
 from backend.dispatch.boards import clear_boards, drop_tombstones, number_boards
 from backend.dispatch.contact import ask_about_replaced
+from backend.dispatch.months import keep_months
 from backend.dispatch.release import close_day
 from backend.ids import new_id
 from backend.keys import Keys, load_keys
@@ -124,6 +125,10 @@ class Timetable:
         await clear_boards(self.db, self.leadership.fence)
         await drop_tombstones(self.db, self.leadership.fence)
 
+    async def keep_months(self) -> None:
+        """Make the months to come for positions, and drop those that are over."""
+        await keep_months(self.db, self.leadership.fence)
+
     async def seal(self) -> None:
         """Put pending entries into the tree and sign it."""
         await seal(self.db, self.signer)
@@ -184,6 +189,7 @@ LINES = (
     Line("end day", 60, Timetable.end_day),
     Line("number boards", 0.3, Timetable.number_boards),
     Line("clear boards", 3600, Timetable.clear_boards),
+    Line("keep months", 600, Timetable.keep_months),
     Line("seal", 1, Timetable.seal),
     Line("judge held", 5, Timetable.judge_held),
     Line("judge learnt", 600, Timetable.judge_learnt),

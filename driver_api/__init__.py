@@ -11,7 +11,7 @@ def routers() -> list[Router]:
     from driver_api.evidence import EvidenceController, uploads
     from driver_api.have import HaveController
     from driver_api.health import HealthController
-    from driver_api.positions import PositionController
+    from driver_api.positions import PositionController, lane
     from driver_api.sync import sync_call
     from sync.pull import Digests
 
@@ -27,6 +27,7 @@ def routers() -> list[Router]:
         ],
         dependencies={
             "uploads": Provide(uploads),
+            "lane": Provide(lane, use_cache=True),
             "digests": Provide(Digests, sync_to_thread=False, use_cache=True),
         },
         tags=["driver"],

@@ -1,17 +1,25 @@
-"""Queries about fixes from the lossy lane."""
+"""Fixes from the lossy lane: kept once, by month, and each driver's newest at hand.
 
-from collections.abc import Sequence
+Nothing here locks a row that a push needs: fixes refer to nothing, and a driver's newest fix is a
+row of its own.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, Boolean, DateTime, Float, bindparam, delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
-from backend.tables.devices import Position
+from backend.tables.fleet import Driver
+from backend.tables.plans import Route
+from backend.tables.positions import LastFix
 
 
-class Fix(TypedDict):
+@dataclass(frozen=True, slots=True)
+class Fix:
     """Where a phone was."""
 
     at: datetime
@@ -22,8 +30,93 @@ class Fix(TypedDict):
     mock: bool
 
 
-async def keep(tx: AsyncSession, device_id: UUID, fixes: Sequence[Fix]) -> None:
-    """Keep fixes; one of the same moment twice is kept once."""
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """A driver's newest fix."""
+
+    driver_id: UUID
+    depot_id: UUID
+    at: datetime
+    lat: float
+    lon: float
+    accuracy_m: float
+    speed: float | None
+    mock: bool
+
+
+# The first of two fixes of one moment stays, whichever batch it came in. Who loses power a moment
+# after the answer loses fixes: this lane does not wait for the disk.
+_KEEP = text(
+    """
+    WITH lax AS (SELECT set_config('synchronous_commit', 'off', true)),
+    told AS (
+      SELECT fix.* FROM lax, unnest(:at, :lat, :lon, :accuracy_m, :speed, :mock)
+        WITH ORDINALITY AS fix(at, lat, lon, accuracy_m, speed, mock, place)
+    ), kept AS (
+      INSERT INTO position (device_id, at, lat, lon, accuracy_m, speed, mock)
+      SELECT :device, at, lat, lon, accuracy_m, speed, mock FROM told ORDER BY place
+      ON CONFLICT DO NOTHING
+    )
+    INSERT INTO last_fix (driver_id, device_id, at, lat, lon, accuracy_m, speed, mock)
+    SELECT :driver, :device, at, lat, lon, accuracy_m, speed, mock FROM told
+    ORDER BY at DESC, place LIMIT 1
+    ON CONFLICT (driver_id) DO UPDATE
+    SET device_id = excluded.device_id, at = excluded.at, lat = excluded.lat, lon = excluded.lon,
+        accuracy_m = excluded.accuracy_m, speed = excluded.speed, mock = excluded.mock
+    WHERE last_fix.at < excluded.at
+    """
+).bindparams(
+    bindparam("at", type_=ARRAY(DateTime(timezone=True))),
+    *(bindparam(name, type_=ARRAY(Float)) for name in ("lat", "lon", "accuracy_m", "speed")),
+    bindparam("mock", type_=ARRAY(Boolean)),
+)
+
+
+async def keep(tx: AsyncSession, device_id: UUID, driver_id: UUID, fixes: Sequence[Fix]) -> None:
+    """Keep fixes; one of the same moment twice is kept once, as it came first."""
     if fixes:
-        rows = [{"device_id": device_id, **fix} for fix in fixes]
-        await tx.execute(insert(Position).values(rows).on_conflict_do_nothing())
+        columns = {name: [getattr(fix, name) for fix in fixes] for name in _NAMES}
+        await tx.execute(_KEEP, {"device": device_id, "driver": driver_id, **columns})
+
+
+_NAMES = ("at", "lat", "lon", "accuracy_m", "speed", "mock")
+
+
+async def whereabouts(
+    tx: AsyncSession, depots: Collection[UUID] | None, since: datetime
+) -> list[Whereabouts]:
+    """Return the newest fix of every driver of these depots, if it is no older than ``since``."""
+    query = (
+        select(
+            col(LastFix.driver_id),
+            col(Driver.depot_id),
+            col(LastFix.at),
+            col(LastFix.lat),
+            col(LastFix.lon),
+            col(LastFix.accuracy_m),
+            col(LastFix.speed),
+            col(LastFix.mock),
+        )
+        .join(Driver, col(Driver.id) == col(LastFix.driver_id))
+        .where(col(LastFix.at) >= since)
+        .order_by(col(LastFix.driver_id))
+    )
+    if depots is not None:
+        query = query.where(col(Driver.depot_id).in_(depots))
+    return [Whereabouts(*row) for row in await tx.execute(query)]
+
+
+async def on_route(tx: AsyncSession, route_id: UUID, since: datetime) -> Fix | None:
+    """Return the newest fix of a route's driver, if it is no older than ``since``."""
+    query = (
+        select(*(getattr(LastFix, name) for name in _NAMES))
+        .join(Route, col(Route.driver_id) == col(LastFix.driver_id))
+        .where(col(Route.id) == route_id, col(LastFix.at) >= since)
+    )
+    row = (await tx.execute(query)).one_or_none()
+    return None if row is None else Fix(*row)
+
+
+async def forget_newest(tx: AsyncSession, before: datetime) -> None:
+    """Forget where drivers were last seen, if that is long ago."""
+    await tx.execute(delete(LastFix).where(col(LastFix.at) < before))

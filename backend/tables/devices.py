@@ -87,17 +87,3 @@ class RefreshToken(Row, table=True):
     spent_at: dt.datetime | None = Field(default=None, sa_type=UtcTime)
     nonce: str | None = None
     ended: bool = False
-
-
-class Position(Row, table=True):
-    """A fix from the lossy lane."""
-
-    __tablename__ = "position"
-
-    device_id: UUID = Field(primary_key=True, foreign_key="device.id")
-    at: dt.datetime = Field(primary_key=True, sa_type=UtcTime)
-    lat: float
-    lon: float
-    accuracy_m: float
-    speed: float | None = None
-    mock: bool = False

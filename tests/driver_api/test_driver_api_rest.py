@@ -15,8 +15,8 @@ from backend.cli import schema
 from backend.settings import Settings
 from backend.store import migrated
 from backend.store.database import Database
-from backend.tables.devices import Position
 from backend.tables.mutations import Mutation
+from backend.tables.positions import Position
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.phones import Phone, a_phone, calling, settings_for
 

@@ -1,6 +1,6 @@
 """The console's pages of a day: its routes, one route, and the inbox. They work without scripts."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from backend.domain.people import Role
 from backend.errors import Malformed, NotFound, NotSignedIn
 from backend.identity.people import SignedIn
-from backend.store import board
+from backend.store import board, positions
 from backend.store import inbox as inbox_store
 from backend.store.database import Database, Tx, moment
 from web.alerts import alerts
@@ -23,6 +23,9 @@ from web.console.sketch import draw
 from web.console.way_in import PlainRequest, may_change, reader_of, reading, way_in
 from web.paging import PAGE, page, read_id_cursor
 from web.paths import the_id
+
+# An older fix says nothing of where the van is.
+VAN_SHOWN_FOR = timedelta(hours=1)
 
 
 class DayController(Controller):
@@ -72,8 +75,10 @@ class DayController(Controller):
         async with db.snapshot() as tx:
             route = await _route(tx, person, known)
             stops = await board.stops(tx, known)
+            fix = await positions.on_route(tx, known, moment(tx) - VAN_SHOWN_FOR)
             reader = await reader_of(tx, request, person)
-        return paint("route.html", reader, route=route, stops=stops, sketch=draw(stops))
+        sketch = draw(stops, None if fix is None else (fix.lat, fix.lon))
+        return paint("route.html", reader, route=route, stops=stops, fix=fix, sketch=sketch)
 
     @get("/inbox")
     async def inbox(

@@ -20,12 +20,21 @@ class Dot:
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """A place on the sketch."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
 class Sketch:
     """Dots, and the line through them as SVG points."""
 
     width: int
     height: int
     dots: tuple[Dot, ...]
+    van: Spot | None = None
 
     @property
     def line(self) -> str:
@@ -33,8 +42,11 @@ class Sketch:
         return " ".join(f"{dot.x},{dot.y}" for dot in self.dots)
 
 
-def draw(stops: Sequence[StopRow]) -> Sketch:
-    """Lay the located stops on a square, north up, both axes to one scale."""
+def draw(stops: Sequence[StopRow], van: tuple[float, float] | None = None) -> Sketch:
+    """Lay the located stops on a square, north up, both axes to one scale.
+
+    A van that is elsewhere is drawn at the edge on its side.
+    """
     placed = [(s, s.lat, s.lon) for s in stops if s.lat is not None and s.lon is not None]
     if not placed:
         return Sketch(SIDE, SIDE, ())
@@ -43,14 +55,18 @@ def draw(stops: Sequence[StopRow]) -> Sketch:
     narrow = cos(radians((south + north) / 2))
     span = max(north - south, (east - west) * narrow) or 1.0
     scale = (SIDE - 2 * _EDGE) / span
-    dots = tuple(
-        Dot(
-            stop,
-            round(_EDGE + (lon - west) * narrow * scale, 1),
-            round(_EDGE + (north - lat) * scale, 1),
-        )
-        for stop, lat, lon in placed
-    )
-    height = round(2 * _EDGE + (north - south) * scale)
-    width = round(2 * _EDGE + (east - west) * narrow * scale)
-    return Sketch(max(width, 2 * _EDGE), max(height, 2 * _EDGE), dots)
+
+    def spot(lat: float, lon: float) -> Spot:
+        x, y = _EDGE + (lon - west) * narrow * scale, _EDGE + (north - lat) * scale
+        return Spot(round(x, 1), round(y, 1))
+
+    height = max(round(2 * _EDGE + (north - south) * scale), 2 * _EDGE)
+    width = max(round(2 * _EDGE + (east - west) * narrow * scale), 2 * _EDGE)
+    places = [(stop, spot(lat, lon)) for stop, lat, lon in placed]
+    seen = None if van is None else _within(spot(*van), width, height)
+    return Sketch(width, height, tuple(Dot(stop, at.x, at.y) for stop, at in places), seen)
+
+
+def _within(spot: Spot, width: int, height: int) -> Spot:
+    near = _EDGE / 2
+    return Spot(min(max(spot.x, near), width - near), min(max(spot.y, near), height - near))

@@ -1,0 +1,312 @@
+"""The positions lane: fixes once and by month, bounded in time and number, in nobody's way."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, cast
+from uuid import UUID
+
+import anyio
+import httpx
+import pytest
+from litestar import Litestar
+from litestar.testing import AsyncTestClient
+from sqlalchemy import select, text
+from sqlmodel import col
+
+from backend.app import create_app
+from backend.clock import rfc3339
+from backend.dispatch.months import keep_months
+from backend.domain.people import Role
+from backend.settings import Settings
+from backend.store import months, positions
+from backend.store.database import Database, Tx
+from backend.tables.devices import DeviceJournal
+from backend.tables.fleet import Driver
+from backend.tables.positions import LastFix, Position
+from driver_api.positions import AHEAD, LATEST, Lane, LaneFull
+from tests.fixtures.clock import FakeClock
+from tests.fixtures.people import a_person
+from tests.fixtures.phones import Phone, a_phone, calling, settings_for
+from tests.fixtures.visits import a_round
+
+pytestmark = pytest.mark.anyio
+
+Client = AsyncTestClient[Litestar]
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def settings(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """One installation for this module; each test brings drivers of its own."""
+    return settings_for(pg_url, tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+async def client(settings: Settings) -> AsyncIterator[Client]:
+    """The application, at the moment at which the tests' clock stands."""
+    async with calling(settings, FakeClock(NOW)) as client:
+        yield client
+
+
+@pytest.fixture
+async def phone(db: Database, settings: Settings) -> Phone:
+    """A phone of a new driver."""
+    return await a_phone(db, settings)
+
+
+async def nobody_asks(_tx: Tx) -> None:
+    """A fence that lets everybody pass."""
+
+
+def fix(at: datetime, **more: object) -> dict[str, Any]:
+    """A fix as a phone sends it."""
+    return {"at": rfc3339(at), "lat": 39.29, "lon": -76.6, "accuracy_m": 8, **more}
+
+
+async def send(client: Client, phone: Phone, *fixes: object) -> int:
+    """Send a batch; how many were accepted."""
+    answer = await client.post("/driver/v1/positions", json={"fixes": fixes}, headers=phone.headers)
+    assert answer.status_code == 202, answer.text
+    return int(answer.json()["accepted"])
+
+
+async def kept(db: Database, phone: Phone) -> list[Position]:
+    """The fixes of a phone, earliest first."""
+    query = select(Position).where(col(Position.device_id) == phone.id)
+    async with db.snapshot() as tx:
+        return list(await tx.scalars(query.order_by(col(Position.at))))
+
+
+async def newest(db: Database, driver: UUID) -> LastFix | None:
+    """Where a driver was last."""
+    async with db.snapshot() as tx:
+        return await tx.get(LastFix, driver)
+
+
+async def test_the_first_of_two_different_fixes_of_one_moment_stays(
+    client: Client, phone: Phone, db: Database
+) -> None:
+    """In one batch or in two, and however often they come."""
+    first, other = fix(NOW, lat=1.0), fix(NOW, lat=2.0)
+    assert await send(client, phone, first, other) == 2
+    assert await send(client, phone, other, first) == 2
+    assert [row.lat for row in await kept(db, phone)] == [1.0]
+
+
+async def test_times_that_cannot_be_are_dropped(client: Client, phone: Phone, db: Database) -> None:
+    """From five minutes ahead and from longer ago than a month on, and no fix beside them."""
+    edge = timedelta(milliseconds=1)
+    times = (NOW + AHEAD + edge, NOW + AHEAD, NOW - LATEST, NOW - LATEST - edge)
+    assert await send(client, phone, *map(fix, times)) == 2
+    assert [row.at for row in await kept(db, phone)] == [NOW - LATEST, NOW + AHEAD]
+
+
+async def test_the_newest_fix_is_at_hand(client: Client, phone: Phone, db: Database) -> None:
+    """Whatever the order of batches, and of fixes in a batch."""
+    ago = [fix(NOW - timedelta(minutes=m), lat=float(m)) for m in range(10)]
+    await send(client, phone, ago[3], ago[1], ago[2])
+    await send(client, phone, ago[5], ago[4])
+    found = await newest(db, phone.driver_id)
+    assert found is not None
+    assert (found.lat, found.device_id) == (1.0, phone.id)
+
+
+async def test_late_fixes_of_an_old_month_find_their_month(fresh_db: Database) -> None:
+    """A late one goes to its own month; one whose month is not made yet waits for it."""
+    await keep_months(fresh_db, nobody_asks)
+    made = await a_round(fresh_db, "standard")
+    times = (datetime(2026, 10, 31, tzinfo=UTC), NOW, datetime(2027, 6, 1, tzinfo=UTC))
+    fixes = [positions.Fix(at, 1, 2, 3, None, mock=False) for at in times]
+    async with fresh_db.begin() as tx:
+        await positions.keep(tx, made.device, made.driver, fixes)
+    async with fresh_db.begin() as tx:
+        await months.add(tx, datetime(2027, 6, 1, tzinfo=UTC).date())
+    parts = text("SELECT tableoid::regclass::text FROM position ORDER BY at")
+    async with fresh_db.snapshot() as tx:
+        found = list(await tx.scalars(parts))
+    assert found == ["position_before", "position_before", "position_2027_06"]
+
+
+async def test_months_are_made_ahead_and_dropped_whole(
+    fresh_db: Database, clock: FakeClock
+) -> None:
+    """Three months lie ready; what every segment has done with goes, and not a day earlier."""
+    made = await a_round(fresh_db, "standard")
+    async with fresh_db.snapshot() as tx:
+        (before,) = await months.known(tx)
+    clock.set(before.ends - timedelta(days=1))
+    await keep_months(fresh_db, nobody_asks)
+    await keep_months(fresh_db, nobody_asks)
+    fixes = [positions.Fix(clock.now(), 1, 2, 3, None, mock=False)]
+    async with fresh_db.begin() as tx:
+        await positions.keep(tx, made.device, made.driver, fixes)
+    assert [month.name for month in await _known(fresh_db)] == [
+        "position_before",
+        f"position_{before.ends:%Y_%m}",
+        f"position_{months.following(before.ends.date()):%Y_%m}",
+    ]
+    longest = timedelta(days=30)
+    clock.set(before.ends + longest - timedelta(seconds=1))
+    await keep_months(fresh_db, nobody_asks)
+    assert before in await _known(fresh_db)
+    assert await _count(fresh_db) == 1
+    clock.advance(seconds=1)
+    await keep_months(fresh_db, nobody_asks)
+    assert before not in await _known(fresh_db)
+    assert await _count(fresh_db) == 0
+    assert await newest(fresh_db, made.driver) is None
+
+
+async def _known(db: Database) -> list[months.Month]:
+    async with db.snapshot() as tx:
+        return await months.known(tx)
+
+
+async def _count(db: Database) -> int:
+    async with db.snapshot() as tx:
+        return len(list(await tx.scalars(select(col(Position.at)))))
+
+
+async def test_strays_end_with_their_time(fresh_db: Database, clock: FakeClock) -> None:
+    """A fix for which there is no month is kept as long as any other, not for ever."""
+    await keep_months(fresh_db, nobody_asks)
+    made = await a_round(fresh_db, "standard")
+    far = [positions.Fix(NOW + timedelta(days=400), 1, 2, 3, None, mock=False)]
+    async with fresh_db.begin() as tx:
+        await positions.keep(tx, made.device, made.driver, far)
+    clock.set(NOW + timedelta(days=429))
+    await keep_months(fresh_db, nobody_asks)
+    assert await _count(fresh_db) == 1
+    clock.advance(days=2)
+    await keep_months(fresh_db, nobody_asks)
+    assert await _count(fresh_db) == 0
+
+
+async def test_a_fenced_timetable_makes_no_month(fresh_db: Database) -> None:
+    """Who no longer leads changes no table."""
+
+    async def refuse(_tx: Tx) -> None:
+        raise PermissionError
+
+    known = await _known(fresh_db)
+    with pytest.raises(PermissionError):
+        await keep_months(fresh_db, refuse)
+    assert await _known(fresh_db) == known
+
+
+async def test_fixes_lock_nothing_that_a_push_needs(db: Database, phone: Phone) -> None:
+    """The lane writes its own tables alone, and reads none for writing."""
+    fixes = [positions.Fix(NOW, 1, 2, 3, None, mock=False)]
+    held = text(
+        "SELECT DISTINCT relation::regclass::text FROM pg_locks WHERE pid = pg_backend_pid() "
+        "AND locktype = 'relation' AND mode <> 'AccessShareLock'"
+    )
+    async with db.begin() as tx:
+        await positions.keep(tx, phone.id, phone.driver_id, fixes)
+        locked = set(await tx.scalars(held))
+    async with db.begin() as tx:
+        await positions.keep(tx, phone.id, phone.driver_id, fixes)
+        again = set(await tx.scalars(held))
+    of_the_lane = {name for name in locked | again if "position" in name or "last_fix" in name}
+    assert again <= of_the_lane
+    assert locked - of_the_lane <= {"driver", "driver_pkey", "pk_driver"}  # once, for the key
+
+
+async def test_fixes_pass_while_a_push_holds_its_locks(
+    client: Client, phone: Phone, db: Database
+) -> None:
+    """Journal, driver and counter in the hands of a push: the lane goes on, and the push too."""
+    journal = select(DeviceJournal).where(col(DeviceJournal.device_id) == phone.id)
+    driver = select(Driver).where(col(Driver.id) == phone.driver_id)
+    async with db.begin() as tx:
+        await tx.execute(journal.with_for_update())
+        await tx.execute(driver.with_for_update(key_share=True))
+        with anyio.fail_after(5):
+            assert await send(client, phone, fix(NOW)) == 1
+
+
+async def test_a_full_lane_sheds(phone: Phone) -> None:
+    """One batch of each phone, and no more than so many phones."""
+    lane, other = Lane(phones=1), UUID(int=1)
+    with lane.admit(phone.id):
+        for late in (phone.id, other):
+            with pytest.raises(LaneFull) as refused, lane.admit(late):
+                pass
+            assert refused.value.headers["Retry-After"] == "5"
+    with lane.admit(other):
+        pass
+
+
+async def test_a_second_batch_at_once_is_told_to_come_later(
+    phone: Phone, db: Database, settings: Settings, clock: FakeClock
+) -> None:
+    """While one batch waits, another of the same phone is shed: 429 with Retry-After."""
+    batch = {"fixes": [fix(NOW - timedelta(seconds=s)) for s in range(500)]}
+    app = create_app(settings, clock=clock)  # one that is served in this very loop
+    road = httpx.AsyncClient(
+        transport=httpx.ASGITransport(cast("Any", app)), base_url="http://test"
+    )
+    send_batch = partial(road.post, "/driver/v1/positions", json=batch, headers=phone.headers)
+    async with road, db.begin() as tx:
+        await tx.execute(text("LOCK TABLE last_fix IN EXCLUSIVE MODE"))
+        both = [asyncio.create_task(send_batch()) for _ in range(2)]
+        first, waiting = await asyncio.wait(both, timeout=8, return_when=asyncio.FIRST_COMPLETED)
+        refused = first.pop().result()
+        assert (refused.status_code, len(waiting)) == (429, 1)
+        await tx.rollback()
+        assert (await waiting.pop()).json() == {"accepted": 500}
+    assert refused.json()["code"] == "positions_busy"
+    assert refused.headers["retry-after"] == "5"
+    await app.state["ground"].db.close()
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"lat": "NaN"},
+        {"lat": 1e400},
+        {"lon": 181},
+        {"accuracy_m": -1},
+        {"accuracy_m": 1e308},
+        {"speed": 1e5},
+        {"mock": 1},
+        {"at": "2026-11-23T08:00:00.000Z\u0000"},
+        {"at": "9999-12-31T23:59:59-12:00"},
+        {"at": "2026-W48-1T08:00:00Z" * 3},
+        {"at": None},
+    ],
+)
+async def test_hostile_fixes_cost_no_other(
+    client: Client, phone: Phone, db: Database, hostile: dict[str, object]
+) -> None:
+    """A field of a wrong type or out of bounds drops its fix alone."""
+    good = fix(NOW - timedelta(seconds=1))
+    body = json.dumps({"fixes": [{**fix(NOW), **hostile}, good]}).replace("Infinity", "1e999")
+    answer = await client.post("/driver/v1/positions", content=body, headers=phone.headers)
+    if answer.status_code == 202:
+        assert answer.json() == {"accepted": 1}
+        assert len(await kept(db, phone)) == 1
+    else:  # a number that no JSON reader takes spoils the envelope
+        assert answer.status_code == 400
+
+
+async def test_the_console_sees_where_its_drivers_are(client: Client, db: Database) -> None:
+    """Newest fixes of one's own depot of the last day, and a square on the route's sketch."""
+    mine, other = await a_round(db, "standard", "premium"), await a_round(db, "standard")
+    for made in (mine, other):
+        fixes = [positions.Fix(NOW, 39.3, -76.6, 8.0, 4.5, mock=False)]
+        async with db.begin() as tx:
+            await positions.keep(tx, made.device, made.driver, fixes)
+    boss = await a_person(db, client, Role.SUPERVISOR, mine.depot)
+    items = (await client.get("/console/v1/positions", headers=boss.headers)).json()["items"]
+    assert [(item["driver_id"], item["at"], item["speed"]) for item in items] == [
+        (str(mine.driver), rfc3339(NOW), 4.5)
+    ]
+    session = boss.headers["Authorization"].removeprefix("Bearer ")
+    page = await client.get(
+        f"/console/routes/{mine.route}", headers={"Cookie": f"session={session}"}
+    )
+    assert 'class="van"' in page.text
