@@ -17,7 +17,7 @@ import msgspec
 from handset.disk import Disk
 from handset.faults import NotEnrolled, ProtocolFault, SignInLost
 from handset.keys import DeviceKey
-from handset.transport import Road, refusal
+from handset.transport import Fresh, Road, refusal
 from handset.wire import Tokens
 
 PREFIX = "/driver/v1"
@@ -89,7 +89,7 @@ class Session:
         method: str,
         path: str,
         *,
-        content: bytes | None = None,
+        content: bytes | Fresh | None = None,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> httpx.Response:

@@ -22,7 +22,7 @@ from handset.evidence import Shelf
 from handset.faults import ProtocolFault, Refused
 from handset.journal import BATCH_BYTES, BATCH_MUTATIONS, Journal, Kept
 from handset.session import Session
-from handset.transport import Road, refusal
+from handset.transport import Headers, Road, refusal
 from handset.wire import Json, Receipt, Reply, Warned
 
 # Rounds without any progress after which the phone gives up until next time.
@@ -180,8 +180,11 @@ class Syncer:
         return True
 
     async def _exchange(self, batch: Sequence[Kept], *, pull: bool) -> Reply:
-        content, headers = self._road.packed(self._envelope(batch, pull=pull))
-        answer = await self._session.call("POST", "/sync", content=content, headers=headers)
+        def envelope() -> tuple[bytes, Headers]:
+            return self._road.packed(self._envelope(batch, pull=pull))
+
+        # Made anew for each attempt: a clock that was read before the wait would date us wrongly.
+        answer = await self._session.call("POST", "/sync", content=envelope)
         if answer.status_code != 200:
             raise refusal(answer)
         return _reply(answer)

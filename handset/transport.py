@@ -23,6 +23,9 @@ from handset.faults import Refused, Unreachable
 from handset.wire import ProblemBody
 
 Encoding = Literal["zstd", "gzip", "identity"]
+Headers = Mapping[str, str]
+# A body that is made anew for each attempt, with its headers: what it says of now must be true.
+Fresh = Callable[[], tuple[bytes, Headers]]
 Sleep = Callable[[float], Awaitable[None]]
 
 _WORTH_COMPRESSING = 1024
@@ -72,7 +75,7 @@ class Road:
         path: str,
         *,
         headers: Mapping[str, str] | None = None,
-        content: bytes | None = None,
+        content: bytes | Fresh | None = None,
         params: Mapping[str, str] | None = None,
         once: bool = False,
     ) -> httpx.Response:
@@ -82,9 +85,11 @@ class Road:
         for attempt in range(attempts):
             retry_after = None
             self._pulse()
+            body, about = content() if callable(content) else (content, {})
+            told = {**(headers or {}), **about}
             try:
                 answer = await self._client.request(
-                    method, path, headers=headers, content=content, params=params
+                    method, path, headers=told, content=body, params=params
                 )
             except httpx.TransportError as error:
                 trouble = f"{type(error).__name__}: {error}"

@@ -78,6 +78,7 @@ class Bench:
         attempts: int = 1,
         signed: bool = True,
         clock: DeviceClock | None = None,
+        patience: Patience | None = None,
     ) -> Handset:
         """A phone in a folder; the same name is the same phone, switched on again."""
         return Handset(
@@ -85,7 +86,7 @@ class Bench:
             "http://doorstep.test",
             clock=clock,
             transport=self.line,
-            patience=Patience(attempts=attempts, sleep=_no_waiting),
+            patience=patience or Patience(attempts=attempts, sleep=_no_waiting),
             signed=signed,
             synchronous="NORMAL",
         )

@@ -18,6 +18,7 @@ from backend.identity.people import add_person
 from backend.tables.devices import DeviceJournal
 from backend.tables.stops import Stop
 from handset import Handset
+from handset.transport import Patience
 from tests.fixtures.people import PASSWORD
 from tests.fixtures.visits import Round, a_round
 from tests.handset.clocks import PhoneClock
@@ -197,3 +198,21 @@ async def test_a_mended_act_in_time_counts_however_late_it_is_heard(bench: Bench
     assert outcomes == ["applied", "applied"]
     async with bench.db.snapshot() as tx:
         assert (await tx.get_one(Stop, UUID(stop))).state == "failed"
+
+
+async def test_a_request_that_is_tried_again_shows_the_time_of_its_last_try(bench: Bench) -> None:
+    """The first reply is lost, and the phone waits a minute: the event is dated all the same."""
+    made = await a_round(bench.db, "economy")
+    clock = PhoneClock(bench.clock)
+
+    async def waiting(_seconds: float) -> None:
+        bench.clock.advance(minutes=1)
+
+    phone = bench.phone(clock=clock, patience=Patience(attempts=3, sleep=waiting))
+    await phone.enrol(await bench.code(made.driver))
+    phone.arrive(str(made.stops["economy"]))
+    happened = bench.clock.now()
+    bench.clock.advance(minutes=20)
+    bench.line.losses.extend(["request", None, "request"])
+    await phone.sync()
+    assert (await _timeline(bench, made))["stop.arrived"]["happened"] == rfc3339(happened)
