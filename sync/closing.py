@@ -1,16 +1,19 @@
-"""A visit ends: goods changed hands, or did not; or the driver mends how he said it ended."""
+"""A visit ends: goods changed hands, or did not."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from backend.audit.follow import Witness
 from backend.audit.record import Event, record
 from backend.dispatch.attempts import follow_stop
-from backend.domain.policy import Policy
+from backend.domain.people import ActorType
 from backend.domain.reasons import EXCEPTION_REASONS
 from backend.domain.stop import StopState
 from backend.ids import new_id
 from backend.store import segments
 from backend.store.database import moment
+from backend.store.visits import Told
 from backend.tables.plans import Route
 from backend.tables.stops import Stop
 from pod import service
@@ -18,55 +21,52 @@ from pod.evidence import DoorFacts
 from sync.case import Answer, Case, wire
 from sync.decide import ACTS, moves
 from sync.door import answer_at_door, ask_if_locked
-from sync.kinds import CORRECTABLE, Kind
+from sync.kinds import Kind
 from sync.matrix import Outcome, Ruling
-from sync.mutations import read_body, told
 from sync.note import name_evidence, note
-from sync.words import Corrected, Delivered, Failed
+from sync.words import Delivered, Failed
 
 Ending = Delivered | Failed
 
 
-async def close(case: Case, stop: Stop, ruling: Ruling, ending: Ending) -> Answer:
-    """Take in how a visit ended; move the stop if the matrix says so."""
+async def close(
+    case: Case, stop: Stop, ruling: Ruling, ending: Ending, closed: Told | None
+) -> Answer:
+    """Take in how a visit ended; move the stop if the matrix says so.
+
+    ``closed`` is the event that closed the stop before.
+    """
     if isinstance(ending, Failed) and ending.reason not in EXCEPTION_REASONS:
         detail = f"{ending.reason!r} is not one of the manifest's reasons"
         return Answer(Outcome.REJECTED, "reason_unknown", detail)
     door = await answer_at_door(case, stop, ending)
     await name_evidence(case, stop, ending)
-    if not (ruling.effect and moves(ACTS[case.mutation.kind], StopState(stop.state))):
-        return await _beside(case, stop, ruling)
-    return await _move(case, stop, ruling.outcome, ending, door)
+    if ruling.effect and moves(ACTS[case.mutation.kind], StopState(stop.state)):
+        return await end(case, stop, ruling.outcome, ending, door)
+    if ruling.effect and isinstance(ending, Delivered) and _came_first(case, closed):
+        return await _overtake(case, stop, ruling, ending)
+    return await _beside(case, stop, ruling)
 
 
-async def correct(case: Case, stop: Stop, corrected: Corrected, *, mends: bool) -> Answer:
-    """Mend the driver's own closing event; too late, it is kept and a person decides.
-
-    ``mends``: the named event is the one that closed the stop, and this driver's.
-    """
-    try:
-        kind = Kind(corrected.becomes.kind)
-        ending = read_body(kind, 1, corrected.becomes.body)
-    except ValueError as error:
-        return Answer(Outcome.REJECTED, "correction_invalid", told(error))
-    if kind not in CORRECTABLE or not isinstance(ending, Delivered | Failed):
-        return Answer(Outcome.REJECTED, "correction_invalid", f"{kind} is not a way to end a visit")
-    if isinstance(ending, Failed) and ending.reason not in EXCEPTION_REASONS:
-        return Answer(Outcome.REJECTED, "reason_unknown", ending.reason)
-    if not mends:
-        return Answer(Outcome.REJECTED, "nothing_to_correct", "that event did not close this stop")
-    policy = await segments.policy(case.tx, stop.segment, stop.policy_version)
-    if _is_late(case, stop, policy):
-        entry = await note(case, stop, Outcome.RECORDED)
-        return Answer(Outcome.RECORDED, "correction_late", None, stop, entry)
-    door = await answer_at_door(case, stop, ending)
-    await name_evidence(case, stop, ending)
-    return await _move(case, stop, Outcome.APPLIED, ending, door, amends=True)
+def _came_first(case: Case, closed: Told | None) -> bool:
+    """Of two drivers' deliveries the earlier counts, if no clock leaves a doubt which it was."""
+    if closed is None or closed.source != ActorType.DRIVER or closed.uncertainty_ms is None:
+        return False
+    if closed.actor_id == case.actor.id or case.when.uncertainty_ms is None:
+        return False
+    apart = timedelta(milliseconds=closed.uncertainty_ms + case.when.uncertainty_ms)
+    return case.when.happened + apart < closed.happened
 
 
-def _is_late(case: Case, stop: Stop, policy: Policy) -> bool:
-    closed = stop.closed_at or case.decisive
-    return case.decisive - closed > timedelta(seconds=policy.undo_s)
+async def _overtake(case: Case, stop: Stop, ruling: Ruling, ending: Delivered) -> Answer:
+    """Let an earlier delivery count instead; who holds the stop and what was proven stays."""
+    event_id = new_id()
+    change = {**_ended(ending, case.when.happened), "closed_by": event_id}
+    entry = await _record(case, stop, change, case.witness(ruling.outcome, id=event_id))
+    await case.tx.flush()
+    verdict = await service.settle(case.tx, case.actor, stop.id, cause=case.cause)
+    findings = service.findings_to_wire(verdict.findings) if verdict else []
+    return Answer(ruling.outcome, None, None, stop, entry, tuple(findings))
 
 
 async def _beside(case: Case, stop: Stop, ruling: Ruling) -> Answer:
@@ -77,7 +77,7 @@ async def _beside(case: Case, stop: Stop, ruling: Ruling) -> Answer:
     return Answer(ruling.outcome, ruling.code, None, stop, entry, tuple(findings))
 
 
-async def _move(
+async def end(
     case: Case,
     stop: Stop,
     outcome: Outcome,
@@ -106,6 +106,20 @@ async def _move(
         "evidence_due_at": due,
         "manifest_driver_id": holder,
     }
+    moved = stop.manifest_driver_id != holder
+    witness = case.witness(outcome, id=event_id, findings=findings)
+    entry = await _record(case, stop, change, witness)
+    if moved:  # the route it was taken from lists one stop less now
+        listed = Event("route.changed", Route, stop.route_id, cause=case.cause)
+        await record(case.tx, case.actor, listed)
+    await follow_stop(case.tx, case.actor, stop, cause=case.cause, amends=amends)
+    await ask_if_locked(case, stop, door)
+    return Answer(outcome, None, None, stop, entry, findings)
+
+
+async def _record(
+    case: Case, stop: Stop, change: Mapping[str, object], witness: Witness
+) -> bytes | None:
     event = Event(
         case.mutation.kind.value,
         Stop,
@@ -114,17 +128,9 @@ async def _move(
         occurred=case.when.happened,
         cause=case.cause,
         evidence=tuple(item["sha256"] for item in case.evidence),
-        witness=case.witness(outcome, id=event_id, findings=findings),
+        witness=witness,
     )
-    moved = stop.manifest_driver_id != holder
-    await record(case.tx, case.actor, event)
-    entry = stop.entry
-    if moved:  # the route it was taken from lists one stop less now
-        listed = Event("route.changed", Route, stop.route_id, cause=case.cause)
-        await record(case.tx, case.actor, listed)
-    await follow_stop(case.tx, case.actor, stop, cause=case.cause, amends=amends)
-    await ask_if_locked(case, stop, door)
-    return Answer(outcome, None, None, stop, entry, findings)
+    return (await record(case.tx, case.actor, event)).entry
 
 
 def _ended(ending: Ending, happened: datetime) -> dict[str, Any]:

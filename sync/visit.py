@@ -13,6 +13,7 @@ from backend.tables.stops import Stop
 from pod import service
 from sync import closing, door
 from sync.case import Answer, Case
+from sync.correcting import correct
 from sync.decide import Known, Said, decide, moves
 from sync.door import ISSUED, was_good
 from sync.kinds import Kind
@@ -81,10 +82,10 @@ async def _carry_out(case: Case, stop: Stop, ruling: Ruling, closed: Told | None
         return Answer(Outcome.REJECTED, ruling.code)
     match case.mutation.body:
         case Delivered() | Failed() as ending:
-            return await closing.close(case, stop, ruling, ending)
+            return await closing.close(case, stop, ruling, ending, closed)
         case Corrected() as corrected if ruling.effect:
             mends = await _closed_it(case, stop, corrected.corrects, closed)
-            return await closing.correct(case, stop, corrected, mends=mends)
+            return await correct(case, stop, corrected, mends=mends)
         case CodePresented() as body:
             return await door.present(case, stop, body)
         case EvidenceAdded():

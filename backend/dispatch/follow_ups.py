@@ -49,6 +49,19 @@ async def finish(tx: Tx, actor: Actor, person_id: UUID, id_: UUID) -> None:
     task = await store.lock(tx, id_)
     if task is None:
         raise NotFound
+    await _finish(tx, actor, task, person_id)
+
+
+async def withdraw(
+    tx: Tx, actor: Actor, kind: FollowUpKind, stop_id: UUID, mutation_id: UUID
+) -> None:
+    """Close a task whose cause was taken back; harmless where it is done. The stop is held."""
+    task = await store.lock_cause(tx, stop_id, kind, mutation_id)
+    if task is not None:
+        await _finish(tx, actor, task, None)
+
+
+async def _finish(tx: Tx, actor: Actor, task: FollowUp, person_id: UUID | None) -> None:
     if task.state == FollowUpState.DONE:
         return
     change = {
@@ -56,4 +69,4 @@ async def finish(tx: Tx, actor: Actor, person_id: UUID, id_: UUID) -> None:
         "done_at": moment(tx),
         "done_by": person_id,
     }
-    await record(tx, actor, Event("follow_up.finished", FollowUp, id_, change))
+    await record(tx, actor, Event("follow_up.finished", FollowUp, task.id, change))

@@ -15,6 +15,7 @@ from backend.domain.people import Actor, ActorType
 from backend.store import intake, tracking
 from backend.store.database import Tx
 from backend.tables.consignments import Consignment
+from backend.tables.stops import Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,10 @@ class Asking:
 
 async def choose_safe_place(tx: Tx, asking: Asking, place: str) -> None:
     """Keep where goods may be left, and put it on the driver's manifest."""
+    await intake.lock(tx, [asking.consignment_id])
     await _note(tx, asking, "consignment.safe_place_chosen", {"safe_place": place})
-    await intake.tell_drivers(tx, asking.consignment_id)
+    for stop_id in await intake.on_manifests(tx, asking.consignment_id):
+        await record(tx, asking.actor, Event("stop.contact_changed", Stop, stop_id))
 
 
 async def ask_for_another_day(tx: Tx, asking: Asking, day: date | None, note: str | None) -> None:

@@ -16,6 +16,7 @@ from backend.keys import Keys, tracking_hash, tracking_token
 from backend.store import intake as store
 from backend.store.database import Tx, moment
 from backend.tables.consignments import Consignment
+from backend.tables.stops import Stop
 
 # Between flushes nobody else in the process is served: some 30 ms.
 AT_ONCE = 20
@@ -137,7 +138,8 @@ async def update_contact(tx: Tx, actor: Actor, row: Consignment, clean: CleanCon
     """Change how to reach the recipient while the goods are out, and tell the driver."""
     event = Event("consignment.updated", Consignment, row.id, _contact(clean))
     await record(tx, actor, event)
-    await store.tell_drivers(tx, row.id)
+    for stop_id in await store.on_manifests(tx, row.id):
+        await record(tx, actor, Event("stop.contact_changed", Stop, stop_id))
 
 
 async def put_on_map(tx: Tx, actor: Actor, row: Consignment, spot: Spot) -> None:

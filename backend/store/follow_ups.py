@@ -59,6 +59,18 @@ async def lock(tx: AsyncSession, id_: UUID) -> FollowUp | None:
     return (await tx.execute(query)).scalar_one_or_none()
 
 
+async def lock_cause(
+    tx: AsyncSession, stop_id: UUID, kind: FollowUpKind, mutation_id: UUID
+) -> FollowUp | None:
+    """Find the follow-up of a cause and hold it."""
+    query = select(FollowUp).where(
+        col(FollowUp.stop_id) == stop_id,
+        col(FollowUp.kind) == kind.value,
+        col(FollowUp.mutation_id) == mutation_id,
+    )
+    return (await tx.execute(query.with_for_update())).scalar_one_or_none()
+
+
 async def find(tx: AsyncSession, id_: UUID) -> Task | None:
     """Find a follow-up."""
     row = (await tx.execute(select(*_COLUMNS).where(col(FollowUp.id) == id_))).one_or_none()

@@ -11,7 +11,6 @@ from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlmodel import col
 
 from backend.domain.consignment import ConsignmentState
-from backend.store import feed
 from backend.store.database import Tx
 from backend.tables.consignments import Consignment, Parcel
 from backend.tables.fleet import Depot
@@ -87,15 +86,12 @@ async def lock(tx: Tx, ids: Collection[UUID]) -> dict[UUID, Consignment]:
     return {row.id: row for row in rows}
 
 
-async def tell_drivers(tx: Tx, consignment_id: UUID) -> None:
-    """Put the stops of a consignment anew on the manifests that hold them."""
-    query = select(col(Stop.id), col(Stop.route_id), col(Stop.manifest_driver_id)).where(
+async def on_manifests(tx: Tx, consignment_id: UUID) -> list[UUID]:
+    """Return the stops of a consignment that are on manifests, in lock order."""
+    query = select(col(Stop.id)).where(
         col(Stop.consignment_id) == consignment_id, col(Stop.manifest_driver_id).is_not(None)
     )
-    for stop_id, route_id, driver_id in await tx.execute(query):
-        if driver_id is not None:
-            feed.touch(tx, feed.driver_scope(driver_id), "stop", str(stop_id))
-            feed.touch(tx, feed.board_of(route_id), "stop", str(stop_id))
+    return list(await tx.scalars(query.order_by(col(Stop.id))))
 
 
 async def add_parcels(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
