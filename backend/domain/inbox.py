@@ -30,3 +30,4 @@ class InboxState(StrEnum):
 
 
 ACKNOWLEDGED = "acknowledged"
+ACCEPTED = "accepted"  # what a revoked device told counts all the same
