@@ -12,14 +12,15 @@ import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from uuid import UUID
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from backend.audit.checkpoint import Signer, signer_of
 from backend.audit.guard import stand_guard
 from backend.audit.seal import seal
-from backend.blobs import open_staging
+from backend.blobs import open_blobs, open_staging
 from backend.clock import Clock, SystemClock
 from backend.dispatch.boards import clear_boards, drop_tombstones, number_boards
 from backend.dispatch.contact import ask_about_replaced
@@ -33,6 +34,7 @@ from backend.store.database import Database, Tx, moment
 from planner.nightly import queue_nightly
 from planner.service import make_next_plan
 from pod.service import settle_overdue
+from pod.upkeep import collect, recheck
 from sync.held import ask_about_held, judge_held, judge_learnt
 
 log = logging.getLogger(__name__)
@@ -94,6 +96,8 @@ class Timetable:
     settings: Settings
     signer: Signer
     keys: Keys
+    # How far the round through the evidence got.
+    rechecked: dict[str, UUID | None] = field(default_factory=dict)
 
     async def lead(self) -> None:
         """Hold on to the lease."""
@@ -155,6 +159,16 @@ class Timetable:
         """Close proofs whose time for more evidence is over."""
         await settle_overdue(self.db)
 
+    async def recheck_evidence(self) -> None:
+        """Look whether the store still has what it should, a page at a time, round after round."""
+        after = self.rechecked.get("evidence")
+        self.rechecked["evidence"] = await recheck(self.db, open_blobs(self.settings), after)
+
+    async def collect_evidence(self) -> None:
+        """Delete month-old files that nothing names."""
+        before = SystemClock().now() - STALE_UPLOAD
+        await collect(self.db, open_blobs(self.settings), before)
+
     async def sweep_uploads(self) -> None:
         """Drop uploads that no phone has continued for a month."""
         async with self.db.begin() as tx:
@@ -197,6 +211,8 @@ LINES = (
     Line("ask about replaced", 600, Timetable.ask_about_replaced),
     Line("chase evidence", 15, Timetable.chase_evidence),
     Line("sweep uploads", 3600, Timetable.sweep_uploads),
+    Line("recheck evidence", 600, Timetable.recheck_evidence),
+    Line("collect evidence", 86_400, Timetable.collect_evidence),
     Line("forget callers", 600, Timetable.forget_callers),
 )
 

@@ -204,7 +204,7 @@ class Uploads:
             facts = await self.inspector.inspect(upload.kind, upload.media_type, part.path)
         except DoorstepError as refusal:
             if refusal.status < 500:
-                await self._spoil(device, upload, part)
+                await self._spoil(device, upload, part, hopeless=True)
             raise
         true = replace(upload, media_type=_media_type(facts))
         try:
@@ -212,18 +212,30 @@ class Uploads:
         except WrongBytesError as error:
             raise UploadTakenOver from error
         async with self.db.begin() as tx:
-            if await _enter(tx, device, true, facts):
+            is_late = await _enter(tx, device, true, facts)
+            await store.lock_bytes(tx, upload.sha256)
+            if is_late and await privacy.only_erased(tx, {upload.sha256}):
                 await self.blobs.delete(upload.sha256)
+            elif not is_late and await self.blobs.size(upload.sha256) != upload.size:
+                # An erasure for somebody else who had the same bytes came between.
+                await self.blobs.put_file(upload.sha256, part.path, true.media_type)
         await self.staging.discard(device.id, upload.sha256)
 
-    async def _spoil(self, device: CallingDevice, upload: Upload, part: Part) -> None:
-        """Send an upload back to 0 and let the proofs that wait for it know."""
+    async def _spoil(
+        self, device: CallingDevice, upload: Upload, part: Part, *, hopeless: bool = False
+    ) -> None:
+        """Send an upload back to 0 and let the proofs that wait for it know.
+
+        ``hopeless`` are bytes that came as announced and are no evidence: nobody wants them.
+        """
         await part.cut(0)
         async with self.db.begin() as tx:
             await store.lock_driver(tx, device.driver_id)
             await store.note_progress(
                 tx, device.id, upload.sha256, state="corrupt", offset=0, now=moment(tx)
             )
+            if hopeless:
+                await store.want(tx, device.driver_id, upload.sha256, wanted=False)
             await _settle(tx, device, await store.stops_naming(tx, device.driver_id, upload.sha256))
 
 
@@ -232,11 +244,16 @@ async def _enter(
 ) -> bool:
     """Make the bytes count: the audited row, and a fresh look at every proof that names them.
 
-    Return whether the bytes must go at once: they come after the erasure of all that they show.
+    Return whether they come after the erasure of all that they show.
     """
     await store.lock_driver(tx, device.driver_id)
     await store.settle_upload(tx, device.id, upload.sha256, moment(tx))
     if await store.verified(tx, device.driver_id, upload.sha256):
+        return False
+    await store.want(tx, device.driver_id, upload.sha256, wanted=False)
+    if before := await store.lost(tx, device.driver_id, upload.sha256):
+        found = Event("evidence.restored", Evidence, before, {"lost_at": None})
+        await record(tx, device.actor, found)
         return False
     stops = await store.stops_naming(tx, device.driver_id, upload.sha256)
     late = await privacy.are_erased(tx, stops)
@@ -262,7 +279,7 @@ async def _enter(
     await record(tx, device.actor, event)
     await tx.flush()
     await _settle(tx, device, stops)
-    return late and bool(await privacy.only_erased(tx, {upload.sha256}))
+    return late
 
 
 async def _settle(tx: Tx, device: CallingDevice, stops: list[UUID]) -> None:

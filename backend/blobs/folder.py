@@ -5,13 +5,21 @@ import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 import anyio
 import anyio.to_thread
 
-from backend.blobs.address import CHUNK, BlobMissing, WrongBytesError, key_of, storage_faults
+from backend.blobs.address import (
+    CHUNK,
+    BlobMissing,
+    WrongBytesError,
+    is_sha256,
+    key_of,
+    storage_faults,
+)
 
 
 class FolderBlobs:
@@ -41,6 +49,14 @@ class FolderBlobs:
     async def size(self, sha256: str) -> int | None:
         """Return the length, or None."""
         return _size(self._root / key_of(sha256))
+
+    async def older(self, than: datetime) -> AsyncIterator[str]:
+        """Walk through the files, a folder at a time."""
+        for folder in await anyio.to_thread.run_sync(_folders, self._root, limiter=self._threads):
+            for sha256 in await anyio.to_thread.run_sync(
+                _older, folder, than.timestamp(), limiter=self._threads
+            ):
+                yield sha256
 
     async def delete(self, sha256: str) -> None:
         """Unlink the file."""
@@ -83,6 +99,17 @@ def _place(incoming: Path, target: Path) -> None:
     except FileExistsError:
         if _size(target) != incoming.stat().st_size:
             incoming.replace(target)
+
+
+def _folders(root: Path) -> list[Path]:
+    with storage_faults():
+        return sorted((root / "sha256").glob("[0-9a-f][0-9a-f]"))
+
+
+def _older(folder: Path, than: float) -> list[str]:
+    with storage_faults():
+        files = [path for path in folder.glob("*/*") if is_sha256(path.name)]
+        return sorted(path.name for path in files if path.stat().st_mtime < than)
 
 
 def _open(path: Path) -> BinaryIO:

@@ -1,6 +1,7 @@
 """What a store of evidence can do, whichever it is."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -32,6 +33,10 @@ class Blobs(Protocol):
 
     async def size(self, sha256: str) -> int | None:
         """Return how many bytes there are; None if the object is not there."""
+        ...
+
+    def older(self, than: datetime, /) -> AsyncIterator[str]:
+        """Give the addresses of objects that came before a moment."""
         ...
 
     async def delete(self, sha256: str) -> None:

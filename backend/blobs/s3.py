@@ -9,6 +9,7 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from backend.blobs.address import (
     BlobsUnavailable,
     WrongBytesError,
     digest_of,
+    is_sha256,
     key_of,
     storage_faults,
 )
@@ -66,6 +68,20 @@ class S3Blobs:
     async def size(self, sha256: str) -> int | None:
         """Return the length, or None."""
         return await anyio.to_thread.run_sync(self._size, sha256, limiter=self._threads)
+
+    async def older(self, than: datetime) -> AsyncIterator[str]:
+        """List the bucket, a page at a time."""
+        after = ""
+        while True:
+            page = partial(self._page, after)
+            objects = await anyio.to_thread.run_sync(page, limiter=self._threads)
+            for key, modified in objects:
+                name = key.rpartition("/")[2]
+                if modified < than and is_sha256(name):
+                    yield name
+            if not objects:
+                return
+            after = objects[-1][0]
 
     async def delete(self, sha256: str) -> None:
         """Delete the object."""
@@ -110,6 +126,13 @@ class S3Blobs:
         except BlobMissing:
             return None
         return answer["ContentLength"]
+
+    def _page(self, after: str) -> list[tuple[str, datetime]]:
+        with _s3_faults():
+            listed = self._client.list_objects_v2(
+                Bucket=self._bucket, Prefix="sha256/", StartAfter=after
+            )
+        return [(each["Key"], each["LastModified"]) for each in listed.get("Contents", [])]
 
     def _delete(self, sha256: str) -> None:
         with _s3_faults():

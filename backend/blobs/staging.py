@@ -6,6 +6,7 @@ link): each begin writes its own token into the lock file, and every write check
 in any process of this machine.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -122,7 +123,8 @@ class Staging:
             make_durably(path.parent, self._root)
             with _locked(_lock_path(path)) as lock:
                 token = os.urandom(_TOKEN_BYTES)
-                os.pwrite(lock, token, 0)
+                if os.pwrite(lock, token, 0) != _TOKEN_BYTES:
+                    raise OSError(errno.ENOSPC, "no room for a token")
                 fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 start = os.fstat(fd).st_size
                 os.close(fd)

@@ -70,6 +70,7 @@ async def erase(tx: Tx, actor: Actor, consignment_id: UUID, basis: str) -> Erase
     await store.clear_timeline(tx, stop_ids)
     await store.forget_contents(tx, consignment_id)
     await store.empty_mutations(tx, stop_ids)
+    await store.want_no_more(tx, stop_ids)
     marked = await _mark(tx, actor, evidence, cause)
     await tx.flush()
     await _erase_openings(tx, rows)

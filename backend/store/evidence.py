@@ -11,8 +11,10 @@ from sqlmodel import col
 
 from backend.tables.devices import Device, DeviceJournal
 from backend.tables.evidence import Evidence, EvidenceRef, EvidenceUpload
+from backend.tables.mutations import Mutation
 
 UNFINISHED = ("announced", "partial")
+UNJUDGED = ("held", "rejected", "quarantined")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,14 @@ class Upload:
 
 
 async def verified(tx: AsyncSession, driver_id: UUID, sha256: str) -> Upload | None:
-    """Find bytes that this driver once brought in whole, by whichever device."""
+    """Find bytes that this driver brought in whole, by whichever device, and that are there."""
     query = select(
         col(Evidence.sha256), col(Evidence.kind), col(Evidence.media_type), col(Evidence.size)
-    ).where(col(Evidence.driver_id) == driver_id, col(Evidence.sha256) == sha256)
+    ).where(
+        col(Evidence.driver_id) == driver_id,
+        col(Evidence.sha256) == sha256,
+        col(Evidence.lost_at).is_(None),
+    )
     row = (await tx.execute(query)).one_or_none()
     return None if row is None else Upload(*row, state="verified")
 
@@ -138,3 +144,84 @@ async def stops_naming(tx: AsyncSession, driver_id: UUID, sha256: str) -> list[U
         .order_by(col(EvidenceRef.stop_id))
     )
     return list((await tx.scalars(query)).all())
+
+
+async def want(tx: AsyncSession, driver_id: UUID, sha256: str, *, wanted: bool) -> None:
+    """Write down whether the driver's bytes are wanted by the events that name them."""
+    await tx.execute(
+        update(EvidenceRef)
+        .where(
+            col(EvidenceRef.sha256) == sha256,
+            col(EvidenceRef.driver_id) == driver_id,
+            col(EvidenceRef.wanted) != wanted,
+        )
+        .values(wanted=wanted)
+    )
+
+
+async def lost(tx: AsyncSession, driver_id: UUID, sha256: str) -> UUID | None:
+    """Return the row of bytes that this driver once brought in and the store lost."""
+    query = select(col(Evidence.id)).where(
+        col(Evidence.driver_id) == driver_id,
+        col(Evidence.sha256) == sha256,
+        col(Evidence.lost_at).is_not(None),
+    )
+    return await tx.scalar(query)
+
+
+async def begin_anew(tx: AsyncSession, driver_id: UUID, sha256: str) -> None:
+    """Send every upload of bytes that were lost back to its beginning."""
+    devices = select(col(Device.id)).where(col(Device.driver_id) == driver_id)
+    await tx.execute(
+        update(EvidenceUpload)
+        .where(col(EvidenceUpload.sha256) == sha256, col(EvidenceUpload.device_id).in_(devices))
+        .values(state="announced", offset=0)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def lock_bytes(tx: AsyncSession, sha256: str) -> None:
+    """Keep others from entering or deleting these bytes until the transaction ends.
+
+    The last lock before the counters; of several hashes, in order.
+    """
+    await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(sha256, 0))))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A row whose bytes the store should have."""
+
+    id: UUID
+    driver_id: UUID
+    sha256: str
+    size: int
+
+
+async def kept(tx: AsyncSession, after: UUID | None, *, limit: int) -> list[Kept]:
+    """Return a page of rows whose bytes should be there, in the order of their ids."""
+    query = (
+        select(col(Evidence.id), col(Evidence.driver_id), col(Evidence.sha256), col(Evidence.size))
+        .where(col(Evidence.erased_at).is_(None), col(Evidence.lost_at).is_(None))
+        .order_by(col(Evidence.id))
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(col(Evidence.id) > after)
+    return [Kept(*row) for row in await tx.execute(query)]
+
+
+async def is_needed(tx: AsyncSession, sha256: str) -> bool:
+    """Tell whether anything names these bytes: a row, an event, or what could not be judged yet."""
+    row = select(col(Evidence.id)).where(
+        col(Evidence.sha256) == sha256, col(Evidence.erased_at).is_(None)
+    )
+    event = select(col(EvidenceRef.sha256)).where(col(EvidenceRef.sha256) == sha256)
+    unjudged = select(col(Mutation.seq)).where(
+        col(Mutation.outcome).in_(UNJUDGED),
+        func.encode(col(Mutation.raw), "escape").contains(sha256),
+    )
+    for query in (row, event, unjudged):
+        if await tx.scalar(select(query.exists())):
+            return True
+    return False

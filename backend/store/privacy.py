@@ -155,6 +155,16 @@ async def are_erased(tx: AsyncSession, stops: Collection[UUID]) -> bool:
     return await tx.scalar(kept.limit(1)) is None
 
 
+async def want_no_more(tx: AsyncSession, stops: Collection[UUID]) -> None:
+    """Ask no phone any more for files that show these visits."""
+    await tx.execute(
+        update(EvidenceRef)
+        .where(col(EvidenceRef.stop_id).in_(stops), col(EvidenceRef.wanted))
+        .values(wanted=False)
+        .execution_options(synchronize_session=False)
+    )
+
+
 async def only_erased(tx: AsyncSession, hashes: Collection[str]) -> set[str]:
     """Return those hashes whose every row is erased: nobody needs the bytes any more."""
     kept = select(col(Evidence.sha256)).where(

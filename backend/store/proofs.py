@@ -105,8 +105,16 @@ async def place_of(tx: Tx, stop: Stop) -> tuple[float, float] | None:
 async def refer(
     tx: Tx, stop_id: UUID, driver_id: UUID, mutation_id: UUID, named: Sequence[Reference]
 ) -> None:
-    """Keep which files an event names; naming one twice is harmless."""
+    """Keep which files an event names; naming one twice is harmless.
+
+    The caller holds the device's journal, so no bytes of the driver's are entered meanwhile.
+    """
     for item in named:
+        here = select(col(Evidence.id)).where(
+            col(Evidence.driver_id) == driver_id,
+            col(Evidence.sha256) == item.sha256,
+            col(Evidence.lost_at).is_(None),
+        )
         values = {
             "mutation_id": mutation_id,
             "sha256": item.sha256,
@@ -115,6 +123,7 @@ async def refer(
             "kind": item.kind,
             "size": item.size,
             "media_type": item.media_type,
+            "wanted": ~here.exists(),
         }
         await tx.execute(insert(EvidenceRef).values(values).on_conflict_do_nothing())
 

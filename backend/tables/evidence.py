@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, false, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -48,13 +48,21 @@ class Evidence(Audited, table=True):
     kind: str
     facts: dict[str, Any] = Field(sa_type=JSONB)
     erased_at: dt.datetime | None = Field(default=None, sa_type=UtcTime)
+    # The store was found without these bytes: they are wanted again.
+    lost_at: dt.datetime | None = Field(default=None, sa_type=UtcTime)
 
 
 class EvidenceRef(Row, table=True):
-    """An event names a piece of evidence; bytes and event may come in either order."""
+    """An event names a piece of evidence; bytes and event may come in either order.
+
+    It is ``wanted`` as long as the naming driver's bytes are not there and may still come.
+    """
 
     __tablename__ = "evidence_ref"
-    __table_args__ = (Index("ix_evidence_ref_sha256", "sha256", "driver_id"),)
+    __table_args__ = (
+        Index("ix_evidence_ref_sha256", "sha256", "driver_id"),
+        Index("ix_evidence_ref_wanted", "driver_id", "sha256", postgresql_where=text("wanted")),
+    )
 
     mutation_id: UUID = Field(primary_key=True)
     sha256: str = Field(primary_key=True)
@@ -63,3 +71,4 @@ class EvidenceRef(Row, table=True):
     kind: str
     size: int
     media_type: str
+    wanted: bool = Field(default=False, sa_column_kwargs={"server_default": false()})

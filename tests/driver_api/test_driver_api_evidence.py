@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from backend.blobs import FolderBlobs, open_blobs, read_bytes
 from backend.settings import S3Settings, Settings
 from backend.store.database import Database
 from backend.tables.audit import AuditEntry
+from tests.driver_api.pictures import STROKES, a_picture
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.phones import Phone, a_phone, calling, settings_for
 
@@ -28,15 +28,6 @@ pytestmark = pytest.mark.anyio
 
 PATH = "/driver/v1/evidence"
 PATCH = {"Content-Type": "application/offset+octet-stream", "Tus-Resumable": "1.0.0"}
-STROKES = json.dumps({"strokes": [[[i * 9, i * 7 % 50, i * 20] for i in range(30)]]}).encode()
-
-
-def picture(kind: str = "JPEG", size: tuple[int, int] = (320, 240)) -> bytes:
-    """Draw a picture that no test drew before."""
-    image = Image.frombytes("RGB", (32, 24), os.urandom(32 * 24 * 3)).resize(size)
-    out = io.BytesIO()
-    image.save(out, kind)
-    return out.getvalue()
 
 
 def sha_of(content: bytes) -> str:
@@ -113,7 +104,7 @@ async def line(client: AsyncTestClient[Litestar], db: Database, settings: Settin
 
 async def test_a_picture_in_two_pieces(line: Line, settings: Settings, db: Database) -> None:
     """Announce, send a piece, ask, send the rest: verified, stored as sent, in the log."""
-    content = picture()
+    content = a_picture()
     sha = sha_of(content)
     created = await line.create(content)
     assert (created.status_code, created.headers["location"]) == (201, f"{PATH}/{sha}")
@@ -145,12 +136,12 @@ async def test_a_picture_in_two_pieces(line: Line, settings: Settings, db: Datab
 @pytest.mark.parametrize(
     ("kind", "media_type", "content"),
     [
-        ("photo", "image/jpeg", picture("JPEG")),
-        ("photo", "image/png", picture("PNG")),
-        ("photo", "image/webp", picture("WEBP")),
-        ("signature", "image/png", picture("PNG")),
+        ("photo", "image/jpeg", a_picture("JPEG")),
+        ("photo", "image/png", a_picture("PNG")),
+        ("photo", "image/webp", a_picture("WEBP")),
+        ("signature", "image/png", a_picture("PNG")),
         ("signature", "application/json", STROKES),
-        ("id_check", "image/jpeg", picture("JPEG")),
+        ("id_check", "image/jpeg", a_picture("JPEG")),
     ],
 )
 async def test_every_type_is_taken(line: Line, kind: str, media_type: str, content: bytes) -> None:
@@ -175,7 +166,7 @@ async def test_options_tell_what_is_spoken(client: AsyncTestClient[Litestar]) ->
 
 async def test_creation_may_carry_bytes(line: Line) -> None:
     """creation-with-upload: all at once verifies, a part leaves the offset after it."""
-    content = picture()
+    content = a_picture()
     sent = PATCH | {
         "Upload-Length": str(len(content)),
         "Upload-Metadata": metadata(sha_of(content)),
@@ -191,7 +182,7 @@ async def test_what_is_verified_needs_no_sending(
     line: Line, db: Database, settings: Settings
 ) -> None:
     """Announcing verified bytes again tells that all are there, on any phone of the driver."""
-    content = picture()
+    content = a_picture()
     sha = sha_of(content)
     await line.create(content)
     await line.send(sha, 0, content)
@@ -209,7 +200,7 @@ async def test_what_is_verified_needs_no_sending(
 
 async def test_another_driver_sees_nothing(line: Line, db: Database, settings: Settings) -> None:
     """Neither partial nor verified bytes of one driver exist for another, until he sends them."""
-    content = picture()
+    content = a_picture()
     sha = sha_of(content)
     stranger = Line(line.client, await a_phone(db, settings))
     await line.create(content)
@@ -227,7 +218,7 @@ async def test_another_driver_sees_nothing(line: Line, db: Database, settings: S
 
 async def test_offsets_are_per_device(line: Line, db: Database, settings: Settings) -> None:
     """A second phone of the same driver starts its own upload at 0."""
-    content = picture()
+    content = a_picture()
     await line.create(content)
     await line.send(sha_of(content), 0, content[:500])
     other = Line(line.client, await a_phone(db, settings, line.phone.driver_id))
@@ -238,7 +229,7 @@ async def test_offsets_are_per_device(line: Line, db: Database, settings: Settin
 
 async def test_a_wrong_offset_names_the_right_one(line: Line) -> None:
     """409 tells where the upload stands, and nothing is written."""
-    content = picture()
+    content = a_picture()
     await line.create(content)
     await line.send(sha_of(content), 0, content[:100])
     for offset in (0, 99, 101, 10**14):
@@ -252,7 +243,7 @@ async def test_a_wrong_offset_names_the_right_one(line: Line) -> None:
 
 async def test_bytes_that_do_not_hash_right_go_back_to_zero(line: Line) -> None:
     """The last byte decides: 460, offset 0, state corrupt; the right bytes still get in."""
-    content = picture()
+    content = a_picture()
     sha = sha_of(content)
     await line.create(content)
     wrong = await line.send(sha, 0, content[:-1] + bytes([content[-1] ^ 1]))
@@ -266,7 +257,7 @@ async def test_bytes_that_do_not_hash_right_go_back_to_zero(line: Line) -> None:
 @pytest.mark.parametrize("algorithm", ["sha256", "sha1", "md5"])
 async def test_a_piece_may_carry_its_checksum(line: Line, algorithm: str) -> None:
     """A piece with a wrong checksum is taken back, a right one stays."""
-    content = picture()
+    content = a_picture()
     sha = sha_of(content)
     await line.create(content)
     await line.send(sha, 0, content[:10])
@@ -281,7 +272,7 @@ async def test_a_piece_may_carry_its_checksum(line: Line, algorithm: str) -> Non
 @pytest.mark.parametrize(
     ("kind", "media_type", "content"),
     [
-        ("photo", "image/jpeg", picture()[:-400]),
+        ("photo", "image/jpeg", a_picture()[:-400]),
         ("photo", "image/jpeg", b"no picture at all"),
         ("photo", "image/png", b"GIF89a" + bytes(40)),
         ("photo", "image/jpeg", STROKES),
@@ -354,7 +345,7 @@ async def test_malformed_headers_are_refused(line: Line) -> None:
         answer = await line.call("POST", "", None, **headers)
         assert answer.status_code == 400, headers
         assert answer.headers["content-type"] == "application/problem+json"
-    content = picture()
+    content = a_picture()
     await line.create(content)
     for headers in (
         {},
@@ -369,7 +360,7 @@ async def test_malformed_headers_are_refused(line: Line) -> None:
 
 async def test_only_tus_1_0_0(line: Line) -> None:
     """Another version is 412 and names ours; none at all is let pass."""
-    content = picture()
+    content = a_picture()
     await line.create(content)
     for method, path in (("HEAD", ""), ("PATCH", ""), ("DELETE", "")):
         answer = await line.call(method, f"/{sha_of(content)}{path}", Tus_Resumable="0.2.2")
@@ -381,7 +372,7 @@ async def test_only_tus_1_0_0(line: Line) -> None:
 
 async def test_only_raw_bytes_are_appended(line: Line) -> None:
     """Another content type or an encoding is 415."""
-    content = picture()
+    content = a_picture()
     await line.create(content)
     for headers in ({"Content-Type": "image/jpeg"}, {"Content-Encoding": "gzip"}):
         answer = await line.send(sha_of(content), 0, content, **headers)
@@ -390,7 +381,7 @@ async def test_only_raw_bytes_are_appended(line: Line) -> None:
 
 async def test_more_bytes_than_announced_are_refused(line: Line) -> None:
     """What overruns the announced length is taken back."""
-    content = picture()
+    content = a_picture()
     await line.create(content)
     await line.send(sha_of(content), 0, content[:50])
     answer = await line.send(sha_of(content), 50, content[50:] + b"!")
@@ -400,7 +391,7 @@ async def test_more_bytes_than_announced_are_refused(line: Line) -> None:
 
 async def test_an_upload_can_be_withdrawn(line: Line) -> None:
     """Termination forgets an unfinished upload; announcing it again starts at 0."""
-    content = picture()
+    content = a_picture()
     await line.create(content)
     await line.send(sha_of(content), 0, content[:50])
     assert (await line.call("DELETE", f"/{sha_of(content)}")).status_code == 204
@@ -411,7 +402,7 @@ async def test_an_upload_can_be_withdrawn(line: Line) -> None:
 
 async def test_another_length_starts_over(line: Line) -> None:
     """A second announcement with another size replaces the first."""
-    content = picture()
+    content = a_picture()
     await line.create(content, length=len(content) + 5)
     await line.send(sha_of(content), 0, content[:50])
     assert (await line.create(content)).headers["upload-offset"] == "0"
@@ -420,7 +411,7 @@ async def test_another_length_starts_over(line: Line) -> None:
 
 async def test_a_crash_after_the_last_byte_is_mended(line: Line, settings: Settings) -> None:
     """All bytes there but not yet verified (a killed server): the next question completes it."""
-    content = picture()
+    content = a_picture()
     sha = sha_of(content)
     await line.create(content)
     await line.send(sha, 0, content[:-1])
@@ -432,7 +423,7 @@ async def test_a_crash_after_the_last_byte_is_mended(line: Line, settings: Setti
 
 async def test_post_may_stand_for_patch(line: Line) -> None:
     """X-HTTP-Method-Override serves networks that know no PATCH; a bare POST there is 405."""
-    content = picture()
+    content = a_picture()
     await line.create(content)
     sent = PATCH | {"Upload-Offset": "0", "X-HTTP-Method-Override": "PATCH"}
     answer = await line.call("POST", f"/{sha_of(content)}", content, **sent)
@@ -458,7 +449,7 @@ async def test_evidence_may_live_in_a_bucket(
     db: Database, settings: Settings, s3: S3Settings, clock: FakeClock
 ) -> None:
     """With an S3 server in the settings the verified bytes are kept there."""
-    content, phone = picture(), await a_phone(db, settings)
+    content, phone = a_picture(), await a_phone(db, settings)
     bucket = replace(settings, s3=replace(s3, bucket="kept"))
     async with calling(bucket, clock) as client:
         line = Line(client, phone)
@@ -469,7 +460,7 @@ async def test_evidence_may_live_in_a_bucket(
 
 async def test_an_object_store_that_is_away_loses_nothing(line: Line, settings: Settings) -> None:
     """While the store takes nothing the phone is told to come again, and its bytes wait."""
-    content = picture()
+    content = a_picture()
     sha = sha_of(content)
     await line.create(content)
     in_the_way = settings.data / "blobs" / "sha256" / sha[:2]

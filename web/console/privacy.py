@@ -18,6 +18,7 @@ from backend.domain.people import Role
 from backend.errors import InputError
 from backend.identity.people import SignedIn
 from backend.intake import phones
+from backend.store import evidence
 from backend.store import privacy as store
 from backend.store.database import Database
 from backend.tables.audit import PrivacyHold
@@ -139,7 +140,10 @@ async def _erase_one(
     async with db.begin() as tx:
         erased = await privacy.erase(tx, person.actor, consignment_id, basis)
         for sha256 in sorted(erased.hashes):
-            await blobs.delete(sha256)
+            await evidence.lock_bytes(tx, sha256)
+            # Somebody else's upload of the same bytes may have been entered meanwhile.
+            if await store.only_erased(tx, {sha256}):
+                await blobs.delete(sha256)
     return ErasureOut([consignment_id], [], erased.openings, erased.evidence)
 
 
