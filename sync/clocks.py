@@ -6,7 +6,7 @@ with the note of a contact.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,20 +26,16 @@ class Exchange:
     received: datetime
     sent: DeviceTime
     last_n: int | None = None
+    anchor: Anchor | None = field(init=False, default=None)
+    offset: Offset | None = field(init=False, default=None)
 
-    @property
-    def anchor(self) -> Anchor | None:
-        """The call as an anchor of its boot."""
-        shown = self.sent.monotonic_ms
-        if self.sent.boot is None or shown is None or not abs(shown) <= _MOST_MONOTONIC:
-            return None
-        return Anchor(self.received, shown)
-
-    @property
-    def offset(self) -> Offset | None:
-        """By how much the wall clock is ahead of ours."""
-        wall = self.sent.wall
-        return None if wall is None else Offset(self.received, wall - self.received)
+    def __post_init__(self) -> None:
+        """Reckon what the call is worth: an anchor of its boot, an offset of the wall clock."""
+        shown, wall = self.sent.monotonic_ms, self.sent.wall
+        if self.sent.boot is not None and shown is not None and abs(shown) <= _MOST_MONOTONIC:
+            object.__setattr__(self, "anchor", Anchor(self.received, shown))
+        if wall is not None:
+            object.__setattr__(self, "offset", Offset(self.received, wall - self.received))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +70,7 @@ class Clocks:
         boot = self._boot(event.boot)
         if boot is None or n is None or (boot.last_n is not None and n <= boot.last_n):
             return made, self
-        return made, self._with(replace(boot, last_n=n, last=made.happened))
+        return made, self._with(Boot(boot.id, boot.anchor, n, made.happened))
 
     def after(self, exchange: Exchange) -> "Clocks":
         """Return what is known once a call was heard."""
@@ -111,7 +107,7 @@ class Clocks:
 
     def _with(self, boot: Boot) -> "Clocks":
         others = tuple(other for other in self.boots if other.id != boot.id)
-        return replace(self, boots=(boot, *others)[:BOOTS])
+        return Clocks((boot, *others)[:BOOTS], self.offset, self.marks)
 
     def _marks_after(self, exchange: Exchange) -> tuple[Mark, ...]:
         """Keep, for the newest numbers, the last call at which they were the newest."""

@@ -14,7 +14,8 @@ ROAD = timedelta(seconds=2)  # what a request may have spent on the road
 FRESH = timedelta(seconds=10)  # how old a position may be whose GPS time still counts
 REBOOT = timedelta(seconds=60)  # what a wall clock may have moved by itself across a boot
 MONTH = timedelta(days=31)  # a claim that reaches further back is a broken clock
-_DRIFT = 50e-6
+_DRIFT = 20_000  # one part in so many: 50 ppm
+_MONTH_MS = MONTH.total_seconds() * 1000
 _MOST_MS = 2**31 - 1
 _NOTHING = timedelta()
 
@@ -115,12 +116,15 @@ def _by_anchors(event: DeviceTime, known: Bounds) -> _Span | None:
     """
     if event.monotonic_ms is None or not known.anchors:
         return None
-    carried = [_carry(anchor, event.monotonic_ms) for anchor in known.anchors]
-    if any(span is None for span in carried):
-        return None
-    spans = [span for span in carried if span is not None]
-    low = max(span.low for span in spans)
-    first = min(spans, key=lambda span: span.high)
+    spans = []
+    for anchor in known.anchors:
+        span = _carry(anchor, event.monotonic_ms)
+        if span is None:
+            return None
+        spans.append(span)
+    first, low = spans[0], spans[0].low
+    for span in spans[1:]:
+        first, low = first if first.high <= span.high else span, max(low, span.low)
     if low > first.high:
         later = [s for s, a in zip(spans, known.anchors, strict=True) if _follows(a, event)]
         best = min(later or spans, key=lambda span: span.high)
@@ -132,10 +136,10 @@ def _by_anchors(event: DeviceTime, known: Bounds) -> _Span | None:
 
 def _carry(anchor: Anchor, monotonic_ms: float) -> _Span | None:
     milliseconds = monotonic_ms - anchor.monotonic_ms
-    if not abs(milliseconds) <= MONTH.total_seconds() * 1000:
+    if not -_MONTH_MS <= milliseconds <= _MONTH_MS:
         return None
     away = timedelta(milliseconds=milliseconds)
-    best, drift = anchor.received + away, abs(away) * _DRIFT
+    best, drift = anchor.received + away, abs(away) // _DRIFT
     return _Span(best - ROAD - drift, best, best + drift, Basis.MONOTONIC)
 
 
@@ -156,7 +160,7 @@ def _by_wall(event: DeviceTime, known: Bounds) -> _Span | None:
 
 def _corrected(wall: datetime, offset: Offset) -> _Span:
     best = wall - offset.ahead
-    margin = REBOOT + abs(offset.received - best) * _DRIFT
+    margin = REBOOT + abs(offset.received - best) // _DRIFT
     return _Span(best - margin, best, best + margin, Basis.WALL)
 
 
