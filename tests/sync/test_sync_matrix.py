@@ -28,7 +28,7 @@ reassigned_arrived E      AX      AX   E     A     A    E    A        A       R 
 reassigned_closed  E      AX      AX   E     A     A    E    A        A       R    E      A
 cancelled          An     AX      AX   A     A     A    E    A        A       R    A      A
 voided             E      AX      AX   E     A     E    E    A        E       R    E      A
-set_delivered      A      M       AC   AC    A     A    E    A        R       R    A      A
+set_delivered      E      M       AC   AC    A     A    E    A        R       R    A      A
 set_failed         An     AC      AC   M     A     A    E    A        R       R    A      A
 reopened           A      AC      AC   AC    A     A    A    A        A       R    A      A
 split              A      AC      AC   AC    A     A    AC   A        A       R    A      A

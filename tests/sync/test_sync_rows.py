@@ -337,7 +337,7 @@ ROWS: list[tuple[Callable[[Ground], Awaitable[None]], str]] = [
     (reassigned_delivered, "E  AX:duplicate AX:duplicate E A E A E R"),
     (reassigned_failed, "   E  AX:re_dispatch AX:re_dispatch E A E A E R"),
     (cancelled, "           An AX:return AX:return A A E A A R"),
-    (set_delivered, "       A  M   AC  AC  A E A A R"),
+    (set_delivered, "       E  M   AC  AC  A E A A R"),
     (set_failed, "          An AC  AC  M   A E A A R"),
     (reopened, "            A  AC  AC  AC  A A A A R"),
     (route_closed, "        E+An AX:call AX:call AX:call A E A E R"),
