@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import logging
 import sys
@@ -14,10 +15,10 @@ import uvloop
 from backend.cli import schema
 from backend.embedded import running
 from tests.fixtures.databases import TUNING
+from tests.simulator.broken import BROKEN
 from tests.simulator.ground import ground
-from tests.simulator.run import begin, live
-
-_TOGETHER = 20
+from tests.simulator.many import run
+from tests.simulator.run import RULES
 
 
 def main() -> None:
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="the first history")
     parser.add_argument("--count", type=int, default=1, help="how many, one seed after the other")
     parser.add_argument("-v", "--verbose", action="store_true", help="tell what happens")
+    parser.add_argument("--broken", choices=sorted(BROKEN), help="run a server broken on purpose")
     asked = parser.parse_args()
     logging.getLogger("doorstep").setLevel(logging.ERROR)
     gc.freeze()
@@ -38,16 +40,17 @@ def main() -> None:
 
 
 async def _run(url: str, folder: Path, asked: argparse.Namespace) -> None:
-    seeds, bad = list(range(asked.seed, asked.seed + asked.count)), 0
-    started = time.perf_counter()
-    async with ground(url, folder) as here:
-        for first in range(0, len(seeds), _TOGETHER):
-            for history in await begin(here, first, seeds[first : first + _TOGETHER]):
-                told = await live(history)
-                bad += told.violation is not None
-                if asked.verbose or told.violation:
-                    _say(f"history {told.seed}", *history.log)
+    seeds, started = range(asked.seed, asked.seed + asked.count), time.perf_counter()
+    async with ground(url, folder) as here, contextlib.AsyncExitStack() as stack:
+        rules = RULES
+        if asked.broken:
+            rules = BROKEN[asked.broken].rules
+            stack.enter_context(BROKEN[asked.broken].breaks(here))
+        made = await run(here, seeds, rules)
+    for told in [made.last] if asked.verbose and made.last else made.violations:
+        _say(f"history {told.seed}", *told.history.log)
     spent = time.perf_counter() - started
+    bad = len(made.violations)
     _say(f"{len(seeds)} histories, {bad} violated, {spent:.1f} s, {len(seeds) / spent:.1f}/s")
 
 

@@ -139,7 +139,9 @@ def _failing(h: History) -> Request:
 
 
 def dying(h: History) -> Request:
-    """The server dies at some point of the request."""
+    """The server dies at some point of the request, or once its reply is on the road."""
+    if h.dice.chance(2):
+        return Request(dies_after=True)
     return Request(kill_at=h.dice.number(1, MOST_POINTS))
 
 
@@ -162,6 +164,28 @@ async def push_part(h: History) -> None:
     sent = h.write(phone, some, pull=h.dice.chance(5), beside=beside)
     reply = h.hear(sent, await h.deliver(sent))
     h.tell(f"{h.name(phone)} pushes {[one.n for one in some]}{_told(phone, reply)}")
+
+
+async def push_the_end(h: History) -> None:
+    """A phone sends the end of its queue first; the beginning must come before it is applied."""
+    phone = h.dice.pick(h.live)
+    while len(phone.pending) < 2:
+        record(h, phone)
+    late = phone.pending[h.dice.number(1, len(phone.pending) - 1) :]
+    sent = h.write(phone, late, pull=False)
+    reply = h.hear(sent, await h.deliver(sent))
+    h.tell(f"{h.name(phone)} pushes {[one.n for one in late]} first{_told(phone, reply)}")
+
+
+async def lose_some(h: History) -> None:
+    """A phone's storage loses something that nobody heard of yet; the phone owns up to it."""
+    phone = h.dice.pick(h.live)
+    if not phone.pending:
+        return
+    lost = h.dice.pick(phone.pending)
+    phone.journal.remove(lost)
+    h.tally["lost by a phone"] += 1
+    h.tell(f"{h.name(phone)} loses {lost.n}")
 
 
 async def poison(h: History) -> None:

@@ -64,7 +64,7 @@ async def ground(pg_url: str, folder: Path) -> AsyncIterator[Ground]:
     clock, settings = FakeClock(MORNING), settings_for(pg_url, folder)
     apps = [_app(settings, clock), _app(settings, clock)]
     keys = load_keys(settings.data, log_name=settings.log_name)
-    observer = await asyncpg.connect(_plain(pg_url))
+    observer = await connect(settings)
     with contextlib.ExitStack() as stack:
         stack.callback(_free.extend, apps)
         async with apps[0].lifespan(), apps[1].lifespan():
@@ -85,8 +85,11 @@ def _app(settings: Settings, clock: FakeClock) -> Litestar:
     return app
 
 
-def _plain(pg_url: str) -> str:
-    return make_url(pg_url).set(drivername="postgresql").render_as_string(hide_password=False)
+async def connect(here: Settings | Ground) -> "asyncpg.Connection[asyncpg.Record]":
+    """Connect to the database beside the applications."""
+    settings = here.settings if isinstance(here, Ground) else here
+    url = make_url(str(settings.database_url)).set(drivername="postgresql")
+    return await asyncpg.connect(url.render_as_string(hide_password=False))
 
 
 async def _furnish(made: Ground) -> None:
@@ -95,6 +98,7 @@ async def _furnish(made: Ground) -> None:
         "DO $$ BEGIN EXECUTE format("
         "'ALTER DATABASE %I SET deadlock_timeout = ''50ms''', current_database()); END $$"
     )
+    await made.observer.execute("CREATE SEQUENCE IF NOT EXISTS naive_cursor START 1000000")
     async with made.db.begin() as tx:
         await segments.seed(tx, segments.first_versions())
         for name in SUPERVISORS:

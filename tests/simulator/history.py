@@ -125,9 +125,10 @@ class History:
             return None
         finally:
             serving.reset(before)
+            await request.end()
         self.tally["database faults"] += request.failed
-        for later in request.after:
-            await later()
+        if request.dies_after:
+            self.tally["kill after the reply"] += 1
         return answer
 
     async def office(

@@ -48,19 +48,19 @@ async def edit(h: History, made: Edit, request: Request | None = None) -> Answer
     return answer
 
 
-async def draw_edit(h: History) -> Edit:
-    """Draw what the office does next."""
+async def draw_edit(h: History, crew: Crew | None = None) -> Edit:
+    """Draw what the office does next; ``crew``: it is about this driver's day."""
     drawn = h.dice.weighted(_EDITS)
-    return await drawn(h)
+    return await drawn(h, crew or h.dice.pick(h.depots.crews))
 
 
-def _a_visit(h: History) -> Visit:
-    return h.dice.pick([v for v in h.depots.visits if v.crew in h.depots.crews])
+def _a_visit(h: History, crew: Crew) -> Visit:
+    return h.dice.pick([visit for visit in h.depots.visits if visit.crew is crew])
 
 
-async def override(h: History) -> Edit:
+async def override(h: History, crew: Crew) -> Edit:
     """Override a stop."""
-    visit, to = _a_visit(h), h.dice.pick(sorted(_ENDS))
+    visit, to = _a_visit(h, crew), h.dice.pick(sorted(_ENDS))
     reason, proof = _ENDS[to]
     body: Json = {"to": "delivered" if to == "waived" else to, "reason": reason, "proof": proof}
     body |= {"note": "because the customer said so", "idempotency_key": h.fresh_id()}
@@ -75,40 +75,39 @@ async def override(h: History) -> Edit:
     return Edit(f"overrides {_short(visit.stop)} to {to}", path, body, then=then)
 
 
-async def confirm(h: History) -> Edit:
+async def confirm(h: History, crew: Crew) -> Edit:
     """Confirm an override as the second person, or override once more where none waits."""
     if not h.waiting:
-        return await override(h)
+        return await override(h, crew)
     id_ = h.waiting.pop()
     return Edit("confirms as a second person", f"/console/v1/overrides/{id_}/confirm", who=1)
 
 
-async def reassign(h: History) -> Edit:
+async def reassign(h: History, crew: Crew) -> Edit:
     """Give a stop to the other driver of the depot."""
-    visit = _a_visit(h)
+    visit = _a_visit(h, crew)
     to = h.dice.pick(h.depots.crews)
     h.truth.may_see(str(to.driver), str(visit.stop))
     path = f"/console/v1/stops/{visit.stop}/reassign"
     return Edit(f"reassigns {_short(visit.stop)}", path, {"route_id": str(to.route)})
 
 
-async def resequence(h: History) -> Edit:
+async def resequence(h: History, crew: Crew) -> Edit:
     """Put a route into another order."""
-    crew = h.dice.pick(h.depots.crews)
     own = [str(v.stop) for v in h.depots.visits if v.crew is crew]
     path = f"/console/v1/routes/{crew.route}/resequence"
     return Edit("resequences a route", path, {"stop_ids": h.dice.some(own) if own else []})
 
 
-async def new_code(h: History) -> Edit:
+async def new_code(h: History, crew: Crew) -> Edit:
     """Issue a new code for a door."""
-    visit = _a_visit(h)
+    visit = _a_visit(h, crew)
     h.issues[visit.stop] = h.issues.get(visit.stop, 1) + 1
     told = f"issues a new code for {_short(visit.stop)}"
     return Edit(told, f"/console/v1/stops/{visit.stop}/code")
 
 
-async def new_policy(h: History) -> Edit:
+async def new_policy(h: History, _: Crew) -> Edit:
     """Make a new version of the history's own segment."""
     async with h.ground.db.snapshot() as tx:
         now = (await segments.current(tx, {h.depots.segment}))[h.depots.segment]
@@ -117,9 +116,8 @@ async def new_policy(h: History) -> Edit:
     return Edit("changes a policy", path, body, method="PUT")
 
 
-async def publish(h: History) -> Edit:
-    """Release another route with a stop or two for one of the drivers."""
-    crew = h.dice.pick(h.depots.crews)
+async def publish(h: History, crew: Crew) -> Edit:
+    """Release another route with a stop or two for a driver."""
     plan, ids = h.ids.new(), h.ids
     on = Crew(crew.driver, crew.depot, crew.vehicle, crew.shift, ids.new(), [])
     visits = [
@@ -133,9 +131,9 @@ async def publish(h: History) -> Edit:
     return Edit(f"releases {len(visits)} more stops", f"/console/v1/plans/{plan}/release")
 
 
-async def revoke(h: History) -> Edit:
+async def revoke(h: History, crew: Crew) -> Edit:
     """Revoke a phone."""
-    phone = h.dice.pick(h.phones)
+    phone = h.dice.pick([phone for phone in h.phones if phone.driver == str(crew.driver)])
     path = f"/console/v1/devices/{phone.device}/revoke"
 
     def then(_: Answer) -> None:

@@ -7,13 +7,13 @@ turn. A request that is killed runs no further: its connection is rolled back, n
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
 from sqlalchemy import event
 from sqlalchemy import exc as sql
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.util import await_only
 
 from backend.store import direct
@@ -39,7 +39,9 @@ class Request:
     """One request on its way through the server, and what is in store for it.
 
     ``kill_at`` and ``fail_at`` count points; ``fails`` is how often the database fails from then
-    on. ``turn`` is awaited at every point, so that another request can go first.
+    on. ``turn`` is awaited at every point, so that another request can go first. ``dies_after``:
+    the server dies once its reply is on the road. ``open`` is a transaction that it should not
+    have left open by then; only a server that is broken on purpose has one.
     """
 
     kill_at: int | None = None
@@ -51,7 +53,15 @@ class Request:
     writes: int = 0
     failed: int = 0
     killed: str | None = None
-    after: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    dies_after: bool = False
+    open: AsyncSession | None = None
+
+    async def end(self) -> None:
+        """Do what is left to do after the reply, unless the server is dead by then."""
+        if self.open is not None:
+            if self.killed is None and not self.dies_after:
+                await self.open.commit()
+            await self.open.close()
 
     def count(self, statement: str) -> None:
         """Count a statement, and whether it writes or locks."""

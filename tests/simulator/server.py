@@ -20,19 +20,20 @@ Work = Callable[[], Awaitable[Answer | None]]
 
 async def overlap(h: History) -> None:
     """Several requests are served at once, statement by statement, as the seed says."""
-    phones = h.dice.some(
-        [phone for phone in h.live if phone.driver != str(h.depots.stranger.driver)]
-    )
+    crew = h.dice.pick(h.depots.crews)
+    phones = [phone for phone in h.live if phone.driver == str(crew.driver)]
+    if not phones:
+        return
     calls: list[tuple[Sent, Request]] = []
-    for phone in phones[:2]:
-        if not phone.pending:
+    for phone in h.dice.some(phones)[:2]:
+        while not phone.pending or h.dice.chance(3):
             driver.record(h, phone)
         calls.append((h.write(phone, phone.pending), Request()))
     if h.dice.chance(3):
         calls.append((calls[0][0], Request()))  # the road delivers it twice, at once
     if h.dice.chance(2):
         calls[0][1].kill_at = h.dice.number(5, driver.MOST_POINTS)
-    edit = await office.draw_edit(h) if h.dice.chance(7) else None
+    edit = await office.draw_edit(h, crew) if len(calls) < 2 or h.dice.chance(5) else None
     works = [(request, _delivering(h, sent, request)) for sent, request in calls]
     if edit is not None:
         request = Request()
@@ -46,8 +47,8 @@ async def overlap(h: History) -> None:
     heard = set[int]()
     for (sent, _), answer in zip(calls, answers, strict=False):
         assert answer is None or isinstance(answer, Answer)
-        h.hear(sent, answer, takes=id(sent.phone) not in heard and answer is not None)
-        heard.add(id(sent.phone))
+        h.hear(sent, answer, takes=id(sent.phone) not in heard)
+        heard |= {id(sent.phone)} if answer is not None else set()
 
 
 def _delivering(h: History, sent: Sent, request: Request) -> Work:
