@@ -58,6 +58,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Litestar:
             **{field.name: _part(ground, field.name) for field in fields(Ground)},
             "device": Provide(callers.live_device),
             "any_device": Provide(callers.any_device),
+            "named_device": Provide(callers.named_device),
             "person": Provide(callers.person),
         },
         signature_types=[Database, Clock, Settings, Keys, Blobs, Staging, Inspector, Nudges],

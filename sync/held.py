@@ -13,10 +13,9 @@ from uuid import UUID
 
 from backend.dispatch.inbox import open_item
 from backend.domain.inbox import InboxKind
-from backend.identity.callers import CallingDevice
 from backend.keys import Keys
 from backend.store import devices, mutations
-from backend.store.database import Database, Tx, moment
+from backend.store.database import Database, moment
 from sync.clocks import Exchange
 from sync.clockwork import DeviceTime
 from sync.intake import Intake, about_held
@@ -71,15 +70,8 @@ async def _judge_devices(db: Database, keys: Keys, ids: Iterable[UUID]) -> int:
     for device_id in ids:
         async with db.begin() as tx:
             journal = await devices.lock_journal(tx, device_id)
-            known = await devices.known(tx, device_id)
-            if known is not None:
-                device = CallingDevice(
-                    known.id, known.driver_id, known.revoked_at is not None, known.public_key
-                )
-                judged += await _intake(tx, keys, device).again(journal)
+            if journal is not None:
+                nobody_called = Exchange(moment(tx), DeviceTime())
+                judged += await Intake(tx, keys, journal, nobody_called, carefully=True).again()
+                await devices.keep_journal(tx, journal)
     return judged
-
-
-def _intake(tx: Tx, keys: Keys, device: CallingDevice) -> Intake:
-    nobody_called = Exchange(moment(tx), DeviceTime())
-    return Intake(tx, keys, device, nobody_called, carefully=True)

@@ -15,13 +15,16 @@ import msgspec
 
 from backend.audit.record import Event, record
 from backend.dispatch.inbox import ask_no_more, open_item
-from backend.domain.inbox import InboxKind
+from backend.domain.inbox import ACCEPTED, InboxKind
 from backend.domain.people import SYSTEM
-from backend.identity.callers import CallingDevice
+from backend.identity.callers import calling
 from backend.keys import Keys
-from backend.store import devices, mutations
-from backend.store.database import Tx, moment, savepoint
-from backend.tables.devices import Device, DeviceJournal
+from backend.store import mutations
+from backend.store.database import Tx, savepoint
+from backend.store.devices import Journal
+from backend.store.direct import json_text
+from backend.store.mutations import Kept
+from backend.tables.devices import Device
 from backend.tables.mutations import Mutation as MutationRow
 from backend.wire.outage import will_pass
 from sync.bench import Bench
@@ -66,64 +69,72 @@ class Intake:
     """Takes one chunk of a device's mutations in, inside one transaction."""
 
     def __init__(
-        self, tx: Tx, keys: Keys, device: CallingDevice, exchange: Exchange, *, carefully: bool
+        self, tx: Tx, keys: Keys, journal: Journal, exchange: Exchange, *, carefully: bool
     ) -> None:
         self._tx = tx
-        self._device = device
+        self._journal = journal
+        self._device = calling(journal.device)
         self._carefully = carefully
-        self._bench = Bench(tx, keys, device)
-        self._exchange = exchange
-        self._dating = Dating(None, exchange)
+        self._bench = Bench(tx, keys, self._device)
+        self._dating = Dating(journal.clocks, exchange)
+        self._kept: list[Kept] = []
         self._holds = False
 
     async def take(
         self, batch: Sequence[Heard], *, gapped: bool
     ) -> tuple[list[Receipt], Numbering]:
-        """Answer each element in order; ``gapped`` if the batch had a gap before this chunk."""
-        journal = await devices.lock_journal(self._tx, self._device.id)
-        self._dating = Dating(journal.clocks, self._exchange)
-        held = [] if self._device.revoked else await self._held(journal)
+        """Answer each element in order; ``gapped`` if the batch had a gap before this chunk.
+
+        What the journal knows then is the caller's to write.
+        """
+        journal = self._journal
+        held = [] if self._device.revoked else await self._held()
         await self._bench.prepare([heard.read for heard in (*(old for _, old in held), *batch)])
-        await self._judge_held(journal, held)
-        memory = await recall(self._tx, self._device, batch)
+        await self._judge_held(held)
+        memory = await recall(self._tx, self._device, batch, journal.acked_n)
         numbering = Numbering(journal.acked_n, memory, gapped=gapped, flush=self._device.revoked)
         receipts = [await self._answer(heard, numbering) for heard in batch]
+        await mutations.keep(self._tx, self._device.id, self._device.driver_id, self._kept)
         if journal.acked_n != numbering.acked_n:
             journal.acked_n = numbering.acked_n
             journal.clocks = self._dating.kept()
             journal.holds = journal.holds or self._holds
         return receipts, numbering
 
-    async def again(self, journal: DeviceJournal) -> int:
+    async def again(self) -> int:
         """Judge what was held once more, in order; return how many got another answer."""
-        held = await self._held(journal)
+        held = await self._held()
         await self._bench.prepare([heard.read for _, heard in held])
-        return await self._judge_held(journal, held)
+        return await self._judge_held(held)
 
-    async def _held(self, journal: DeviceJournal) -> list[_Held]:
+    async def accept(self, row: MutationRow) -> None:
+        """Judge an act of a revoked device after all: a person has taken it over."""
+        heard = hear(row.raw)
+        if not isinstance(heard.read, Mutation):
+            return
+        await self._bench.prepare([heard.read])
+        when = _dated(self._journal, row, heard)
+        _answer_anew(row, heard, await self._judged(heard, heard.read, when))
+        self._journal.holds = self._journal.holds or row.outcome == Outcome.HELD
+
+    async def _held(self) -> list[_Held]:
         """Read what is held of this device; hardly ever there is anything."""
-        if not journal.holds:
+        if not self._journal.holds:
             return []
         rows = await mutations.held(self._tx, self._device.id)
         return [(row, hear(row.raw)) for row in rows]
 
-    async def _judge_held(self, journal: DeviceJournal, held: Sequence[_Held]) -> int:
+    async def _judge_held(self, held: Sequence[_Held]) -> int:
         """What came earlier is judged earlier: before its device is heard any further."""
         if not held:
             return 0
         first = await mutations.first_answers(self._tx, self._device.id)
-        judged = [
-            await self._judge_again(journal, *one, first.get(one[0].seq or 0)) for one in held
-        ]
-        journal.holds = any(row.outcome == Outcome.HELD for row, _ in held)
+        judged = [await self._judge_again(*one, first.get(one[0].seq or 0)) for one in held]
+        self._journal.holds = any(row.outcome == Outcome.HELD for row, _ in held)
         return sum(judged)
 
     async def _judge_again(
-        self,
-        journal: DeviceJournal,
-        row: MutationRow,
-        heard: Heard,
-        first: mutations.FirstAnswer | None,
+        self, row: MutationRow, heard: Heard, first: mutations.FirstAnswer | None
     ) -> bool:
         """Judge a held mutation if what it waits for is there; its question closes by itself."""
         read = heard.read
@@ -131,7 +142,7 @@ class Intake:
             return _repeat(row, first)
         if isinstance(read, Fault) or (self._bench.waits(read) and row.code == "unknown_stop"):
             return False
-        when = _dated(journal, row, heard)
+        when = _dated(self._journal, row, heard)
         _answer_anew(row, heard, await self._judged(heard, read, when))
         if row.outcome != Outcome.HELD:
             await ask_no_more(self._tx, SYSTEM, None, about_held(row.driver_id, row.id))
@@ -164,19 +175,22 @@ class Intake:
         if standing is Standing.NUMBERLESS:
             fault = heard.read if isinstance(heard.read, Fault) else Fault("malformed", "")
             why = Answer(Outcome.QUARANTINED, fault.code, fault.detail)
-            answer = _REVOKED if self._device.revoked else why
+            answer = self._unless_revoked(why)
             await self._ask(heard, answer)
             return receipt(heard, answer, None)
         why = Answer(Outcome.QUARANTINED, *_REFUSED[standing])
-        return await self._on_device(heard, _REVOKED if self._device.revoked else why)
+        return await self._on_device(heard, self._unless_revoked(why))
+
+    def _unless_revoked(self, answer: Answer) -> Answer:
+        return _REVOKED if self._device.revoked else answer
 
     async def _new(self, heard: Heard) -> tuple[Receipt, Estimate | None]:
         """Judge what was never heard before; the clocks of a device we trust date it."""
-        if self._device.revoked:
-            return await self._on_device(heard, _REVOKED), None
         if not is_signed(self._device.public_key, heard):
-            return await self._on_device(heard, _UNSIGNED), None
+            return await self._on_device(heard, self._unless_revoked(_UNSIGNED)), None
         when = self._dating.date(heard)
+        if self._device.revoked:
+            return await self._on_device(heard, _REVOKED), when
         if isinstance(heard.read, Fault):
             outcome = Outcome.HELD if heard.read.held else Outcome.QUARANTINED
             answer = Answer(outcome, heard.read.code, heard.read.detail)
@@ -228,31 +242,36 @@ class Intake:
             stop_id=known_stop,
             device_id=self._device.id,
             mutation_id=heard.id,
+            actions=self._choices(heard, answer),
         )
+
+    def _choices(self, heard: Heard, answer: Answer) -> tuple[str, ...]:
+        """What a person may say: an act of a revoked device may be taken over all the same."""
+        legible = answer is _REVOKED and isinstance(heard.read, Mutation)
+        return (ACCEPTED,) if legible and is_signed(self._device.public_key, heard) else ()
 
     def _keep(
         self, heard: Heard, answered: Receipt, *, numbered: bool, when: Estimate | None = None
     ) -> None:
-        """Keep the bytes and the answer, whatever it was; of what is held also when it happened."""
+        """Keep the bytes and the answer; also when it happened, if it may be judged later."""
         is_held = answered.outcome is Outcome.HELD
+        later = is_held or answered.code == _REVOKED.code
         self._holds = self._holds or is_held
-        self._tx.add(
-            MutationRow(
-                device_id=self._device.id,
-                driver_id=self._device.driver_id,
+        self._kept.append(
+            Kept(
                 n=heard.n,
                 numbered=numbered,
                 id=heard.id,
                 hash=heard.hash,
                 raw=heard.raw,
-                received_at=moment(self._tx),
-                dated=to_json(when) if is_held and when else None,
+                dated=json_text(to_json(when)) if later and when else None,
+                receipt=msgspec.json.encode(_to_keep(heard, answered)).decode(),
                 **_told(heard, answered),
             )
         )
 
 
-def _dated(journal: DeviceJournal, row: MutationRow, heard: Heard) -> Estimate:
+def _dated(journal: Journal, row: MutationRow, heard: Heard) -> Estimate:
     """Return when a held mutation happened, as was said when it came."""
     if row.dated is not None:
         return from_json(row.dated)
@@ -272,21 +291,25 @@ def _answer_anew(row: MutationRow, heard: Heard, answered: Receipt) -> None:
     """The number, the bytes and the order stay; only the answer changes."""
     for name, value in _told(heard, answered).items():
         setattr(row, name, value)
+    row.receipt = msgspec.to_builtins(_to_keep(heard, answered))
 
 
 def _told(heard: Heard, answered: Receipt) -> dict[str, Any]:
     """Return the columns that say what a mutation was read as, and what became of it."""
     frame = heard.read.frame if isinstance(heard.read, Mutation) else None
-    # The id is echoed from what was sent; one that is none may be text that no column holds.
-    kept = msgspec.structs.replace(answered, id=str(heard.id) if heard.id else None)
     return {
         "kind": heard.kind,
         "stop_id": frame.stop_id if frame else None,
         "route_id": frame.route_id if frame else None,
         "outcome": answered.outcome.value,
         "code": answered.code,
-        "receipt": msgspec.to_builtins(msgspec.structs.replace(kept, duplicate=False)),
     }
+
+
+def _to_keep(heard: Heard, answered: Receipt) -> Receipt:
+    """The id is echoed from what was sent; one that is none may be text that no column holds."""
+    known = str(heard.id) if heard.id else None
+    return msgspec.structs.replace(answered, id=known, duplicate=False)
 
 
 _INBOX = {

@@ -2,12 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 from uuid import UUID
 
 from backend.keys import Keys
 from backend.store import feed, manifests, segments
-from backend.store.database import Tx
+from backend.store.database import Tx, is_snapshot
 from pod.door import manifest_commitment
 from sync import cursor, manifest
 from sync.receipts import Put, Remove
@@ -27,9 +28,16 @@ class Pulled:
     removes: list[Remove]
     digest: str | None
 
+    def members(self) -> dict[str, Any]:
+        """Return it as members of a reply."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
 
 class Digests:
-    """Digests of scopes at versions, so that an idle phone costs no reading of the feed."""
+    """Digests of scopes at versions, so that an idle phone costs no reading of the feed.
+
+    A version that is not committed yet may come again with other content: it is not remembered.
+    """
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[UUID, str, int], str] = OrderedDict()
@@ -37,11 +45,14 @@ class Digests:
     async def of(self, tx: Tx, at: cursor.Cursor) -> str:
         """Return the digest of a scope at the version this transaction sees."""
         key = (at.epoch, at.scope, at.v)
-        if key not in self._known:
-            self._known[key] = await feed.digest(tx, at.scope)
+        if key in self._known:
+            return self._known[key]
+        found = await feed.digest(tx, at.scope)
+        if is_snapshot(tx):
+            self._known[key] = found
             if len(self._known) > _CACHED_DIGESTS:
                 self._known.popitem(last=False)
-        return self._known[key]
+        return found
 
 
 async def pull(
@@ -86,10 +97,10 @@ def held_at(text: str | None, here: cursor.Cursor, floor: int) -> cursor.Cursor 
 async def _changes(tx: Tx, here: cursor.Cursor, since: int | None) -> tuple[list[feed.Change], int]:
     """Return a page of what a phone lacks, and the version that it is at with it."""
     if since is not None:
-        changes = await feed.since(tx, here.scope, since, limit=PAGE)
-        # What was last may have been dropped since: a page that is not full is the end.
-        return changes, changes[-1].v if len(changes) >= PAGE else here.v
-    changes, is_all = await feed.present(tx, here.scope, limit=PAGE)
+        # What was last may have been dropped since: whoever has all is at the end.
+        changes, is_all = await feed.later(tx, here.scope, since, limit=PAGE)
+    else:
+        changes, is_all = await feed.present(tx, here.scope, limit=PAGE)
     return changes, here.v if is_all else changes[-1].v
 
 

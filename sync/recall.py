@@ -12,16 +12,20 @@ from sync.numbering import Memory, Stored
 from sync.receipts import Receipt
 
 
-async def recall(tx: Tx, device: CallingDevice, batch: Sequence[Heard]) -> Memory:
-    """Read what was taken in before, as far as this chunk touches it."""
+async def recall(tx: Tx, device: CallingDevice, batch: Sequence[Heard], acked_n: int) -> Memory:
+    """Read what was taken in before, as far as this chunk touches it.
+
+    A number that was not heard of yet can only be known by its id.
+    """
+    past = [heard for heard in batch if heard.n is None or heard.n <= acked_n]
     known = await mutations.answered(
         tx,
         device.id,
-        {heard.n for heard in batch if heard.n is not None},
-        {heard.hash for heard in batch},
+        {heard.n for heard in past if heard.n is not None},
+        {heard.hash for heard in past},
         {heard.id for heard in batch if heard.id is not None},
     )
-    memory = Memory(closed=await mutations.closed_ranges(tx, device.id))
+    memory = Memory(closed=await mutations.closed_ranges(tx, device.id) if past else [])
     for row in known:
         stored = Stored(row.hash, msgspec.convert(row.receipt, Receipt))
         if row.device_id != device.id:

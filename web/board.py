@@ -79,6 +79,6 @@ async def _of_depot(
         return [*changes, *await boards.unnumbered(tx, depot, stand.v)], Place(stand.v)
     if at.v == stand.v:
         return [], at
-    changes = await feed.since(tx, scope, at.v, limit=PAGE)
-    last = changes[-1].v if len(changes) >= PAGE else stand.v
+    changes, is_all = await feed.later(tx, scope, at.v, limit=PAGE)
+    last = stand.v if is_all else changes[-1].v
     return changes, Place(last, at.begun if last < stand.v else 0)

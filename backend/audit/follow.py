@@ -15,7 +15,8 @@ from backend.domain.people import Actor
 from backend.ids import new_id
 from backend.store import feed, ledger
 from backend.store.database import moment
-from backend.store.ledger import EventLine, json_text
+from backend.store.direct import json_text
+from backend.store.ledger import EventLine
 from backend.tables.base import Audited
 from backend.tables.fleet import Driver
 from backend.tables.inbox import InboxItem

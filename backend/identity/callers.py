@@ -34,6 +34,23 @@ class CallingDevice:
         return Actor(ActorType.DRIVER, str(self.driver_id), str(self.id))
 
 
+def calling(known: store.KnownDevice) -> CallingDevice:
+    """Return a device that was looked up as one that calls."""
+    return CallingDevice(known.id, known.driver_id, known.revoked_at is not None, known.public_key)
+
+
+async def named_device(
+    request: AnyRequest, db: NamedDependency[Database], keys: NamedDependency[Keys]
+) -> UUID:
+    """Return the device a token names; whoever asks for this looks the device up himself.
+
+    Raises:
+        TokenInvalid: no token, or none of ours.
+        TokenExpired: ours, but over.
+    """
+    return access.read(keys, _bearer(request), db.now())
+
+
 async def any_device(
     request: AnyRequest, db: NamedDependency[Database], keys: NamedDependency[Keys]
 ) -> CallingDevice:
@@ -48,7 +65,7 @@ async def any_device(
         known = await store.known(tx, device_id)
     if known is None:
         raise access.TokenInvalid
-    return CallingDevice(known.id, known.driver_id, known.revoked_at is not None, known.public_key)
+    return calling(known)
 
 
 async def live_device(

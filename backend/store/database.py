@@ -26,6 +26,20 @@ def moment(tx: Tx) -> datetime:
     return cast("datetime", tx.info["now"])
 
 
+_SNAPSHOT = "snapshot"
+
+
+def is_snapshot(tx: Tx) -> bool:
+    """Tell whether a transaction only reads, so that what it sees is committed."""
+    return _SNAPSHOT in tx.info
+
+
+async def settle(tx: Tx) -> None:
+    """Write all that waits, the scopes' counters last; from here on there is only reading."""
+    await tx.flush()
+    await feed.publish(tx)
+
+
 class _Session(Session):
     """Whoever flushes writes the transaction's ledger too, once the new rows are there."""
 
@@ -78,15 +92,14 @@ class Database:
         ) as tx:
             tx.info["now"], tx.info["request"] = self._clock.now(), current_request.get()
             yield tx
-            await tx.flush()
-            await feed.publish(tx)
+            await settle(tx)
             await tx.commit()
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Tx]:
         """Open a read-only transaction that sees one moment (REPEATABLE READ)."""
         async with AsyncSession(self._snapshots, autoflush=False) as tx:
-            tx.info["now"] = self._clock.now()
+            tx.info["now"], tx.info[_SNAPSHOT] = self._clock.now(), True
             yield tx
 
     async def close(self) -> None:

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from backend.store.direct import fetch, fetch_one, json_text
 from backend.tables.devices import Device, DeviceJournal, EnrolmentCode, RefreshToken
 from backend.tables.fleet import Driver
 from backend.tables.installation import Installation
@@ -32,17 +32,11 @@ async def epoch(tx: AsyncSession) -> UUID:
 
 async def known(tx: AsyncSession, device_id: UUID) -> KnownDevice | None:
     """Find a device."""
-    row = (
-        await tx.execute(
-            select(
-                col(Device.id),
-                col(Device.driver_id),
-                col(Device.revoked_at),
-                col(Device.public_key),
-            ).where(col(Device.id) == device_id)
-        )
-    ).one_or_none()
+    row = await fetch_one(tx, _KNOWN, device_id)
     return None if row is None else KnownDevice(*row)
+
+
+_KNOWN = "SELECT id, driver_id, revoked_at, public_key FROM device WHERE id = $1"
 
 
 async def depot_of(tx: AsyncSession, device_id: UUID) -> UUID | None:
@@ -80,10 +74,68 @@ def open_journal(tx: AsyncSession, device_id: UUID) -> None:
     tx.add(DeviceJournal(device_id=device_id, acked_n=0))
 
 
-async def lock_journal(tx: AsyncSession, device_id: UUID) -> DeviceJournal:
+@dataclass(slots=True)
+class Journal:
+    """How far a device was heard, and where its driver's scope stood; ``keep_journal`` writes it.
+
+    ``clocks`` is what its calls showed of its clocks; ``holds`` says that something of it waits to
+    be judged again; ``pulled_v`` is what its last cursor had seen.
+    """
+
+    device: KnownDevice
+    acked_n: int
+    pulled_v: int | None
+    seen_at: datetime | None
+    pending: int | None
+    oldest_pending_at: datetime | None
+    clocks: dict[str, Any] | None
+    holds: bool
+    skew_ms: int | None
+    epoch: UUID
+    v: int
+    floor: int
+
+
+_LOCK_JOURNAL = """
+SELECT d.id, d.driver_id, d.revoked_at, d.public_key, j.acked_n, j.pulled_v, j.seen_at, j.pending,
+       j.oldest_pending_at, j.clocks, j.holds, j.skew_ms, i.epoch, coalesce(s.v, 0),
+       coalesce(s.floor, 0)
+FROM device_journal j JOIN device d ON d.id = j.device_id CROSS JOIN installation i
+LEFT JOIN scope s ON s.id = 'driver:' || d.driver_id
+WHERE j.device_id = $1 FOR UPDATE OF j
+"""
+
+
+async def lock_journal(tx: AsyncSession, device_id: UUID) -> Journal | None:
     """Lock how far a device was heard; the first lock of every push."""
-    query = select(DeviceJournal).where(col(DeviceJournal.device_id) == device_id).with_for_update()
-    return (await tx.execute(query)).scalar_one()
+    row = await fetch_one(tx, _LOCK_JOURNAL, device_id)
+    if row is None:
+        return None
+    return Journal(KnownDevice(*row[:4]), *row[4:])
+
+
+_KEEP_JOURNAL = """
+UPDATE device_journal SET acked_n = $2, pulled_v = $3, seen_at = $4, pending = $5,
+  oldest_pending_at = $6, clocks = $7::text::jsonb, holds = $8, skew_ms = $9
+WHERE device_id = $1
+"""
+
+
+async def keep_journal(tx: AsyncSession, journal: Journal) -> None:
+    """Write a journal that is locked."""
+    await fetch(
+        tx,
+        _KEEP_JOURNAL,
+        journal.device.id,
+        journal.acked_n,
+        journal.pulled_v,
+        journal.seen_at,
+        journal.pending,
+        journal.oldest_pending_at,
+        json_text(journal.clocks),
+        journal.holds,
+        journal.skew_ms,
+    )
 
 
 async def lock_refresh_token(tx: AsyncSession, token_hash: bytes) -> RefreshToken | None:
@@ -144,11 +196,3 @@ async def end_family(tx: AsyncSession, family: UUID) -> None:
     await tx.execute(
         update(RefreshToken).where(col(RefreshToken.family) == family).values(ended=True)
     )
-
-
-async def note_contact(tx: AsyncSession, device_id: UUID, values: dict[str, Any]) -> int:
-    """Remember when a device was heard and what it said of its queue."""
-    done = await tx.execute(
-        update(DeviceJournal).where(col(DeviceJournal.device_id) == device_id).values(**values)
-    )
-    return cast("CursorResult[Any]", done).rowcount

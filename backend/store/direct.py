@@ -5,17 +5,25 @@ mapped (decision 0014). They run on the transaction's own connection; whoever wa
 sees them like any other, and a refusal has the same class as one that came through the mapper.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import asyncpg
+import msgspec
 from sqlalchemy import exc
+from sqlalchemy import inspect as inspect_row
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
+
+from backend.tables.base import Audited
 
 if TYPE_CHECKING:
     from asyncpg import Record
     from sqlalchemy import Connection
     from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
+
+R = TypeVar("R", bound=Audited)
 
 _LINE = "line"
 
@@ -41,6 +49,32 @@ async def fetch_one(tx: AsyncSession, statement: str, *values: object) -> "Recor
     """Run a statement and return its first row, if there is one."""
     rows = await fetch(tx, statement, *values)
     return rows[0] if rows else None
+
+
+def columns(lines: Sequence[object], shape: type) -> list[list[object]]:
+    """Turn lines into one list for each of their members, as ``unnest`` takes them."""
+    names = cast("tuple[str, ...]", shape.__slots__)  # type: ignore[attr-defined]  # slots=True
+    return [[getattr(line, name) for line in lines] for name in names]
+
+
+def json_text(value: object) -> str | None:
+    """Write JSON for a column."""
+    return None if value is None else msgspec.json.encode(value).decode()
+
+
+def adopt(tx: AsyncSession, table: type[R], row: Mapping[str, Any]) -> R:
+    """Make a row that was read here one of the session's, or refresh the one it has."""
+    mapper = inspect_row(table)
+    known = tx.sync_session.identity_map.get(mapper.identity_key_from_primary_key((row["id"],)))
+    if known is not None:
+        for name, value in row.items():
+            set_committed_value(known, name, value)
+        return cast("R", known)
+    made = cast("R", mapper.class_manager.new_instance())
+    inspect_row(made).dict.update(row)
+    make_transient_to_detached(made)
+    tx.add(made)
+    return made
 
 
 async def _line(tx: AsyncSession) -> "tuple[Connection, Any]":

@@ -66,6 +66,24 @@ def touch(tx: AsyncSession, scope: str, type_: str, entity_id: str, *, gone: boo
     touched[Key(scope, type_, entity_id)] = gone
 
 
+async def hold(tx: AsyncSession, scope: str) -> None:
+    """Hold a scope's counter as it is, so that nothing of the scope is committed meanwhile.
+
+    A transaction that raised it holds it already.
+    """
+    await fetch(
+        tx,
+        "INSERT INTO scope (id, v) VALUES ($1, 0) ON CONFLICT (id) DO UPDATE SET v = scope.v",
+        scope,
+    )
+
+
+def is_touched(tx: AsyncSession, scope: str) -> bool:
+    """Tell whether the transaction will raise a scope's counter."""
+    touched = cast("dict[Key, bool]", tx.info.get(_TOUCHED, {}))
+    return any(key.scope == scope for key in touched)
+
+
 # One statement. Counters come before rows, by the sort; an entity that left one route and came to
 # another of the same depot is still there; what is on a superseded route is not.
 _PUBLISH = """
@@ -134,7 +152,15 @@ async def since(tx: AsyncSession, scope: str, v: int, *, limit: int) -> list[Cha
 
     At most ``limit`` changes, unless one transaction alone made more.
     """
-    return (await _page(tx, _LATER, (scope, v), limit))[0]
+    return (await later(tx, scope, v, limit=limit))[0]
+
+
+async def later(tx: AsyncSession, scope: str, v: int, *, limit: int) -> tuple[list[Change], bool]:
+    """Return a page of the changes after ``v``, and whether that is all of them.
+
+    A page that is not full may have more behind it: what would not fit was left whole.
+    """
+    return await _page(tx, _LATER, (scope, v), limit)
 
 
 async def present(tx: AsyncSession, scope: str, *, limit: int) -> tuple[list[Change], bool]:

@@ -12,12 +12,11 @@ from functools import cache
 from typing import cast
 from uuid import UUID
 
-import msgspec
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.store.direct import fetch
+from backend.store.direct import columns, fetch, json_text
 from backend.tables.base import Audited
 
 _LEDGER = "ledger"
@@ -109,9 +108,9 @@ async def write(tx: AsyncSession) -> None:
     if ledger is None:
         return
     if ledger.entries:
-        entries = _columns(ledger.entries, EntryLine)
-        openings = _columns(ledger.openings, OpeningLine)
-        events = _columns(ledger.events, EventLine)
+        entries = columns(ledger.entries, EntryLine)
+        openings = columns(ledger.openings, OpeningLine)
+        events = columns(ledger.events, EventLine)
         await fetch(tx, _LOG, tx.info["now"], *entries, *openings, *events)
     for (table, names), rows in _alike(ledger.changed.values()).items():
         values = [[getattr(row, name) for row in rows] for name in names]
@@ -147,12 +146,6 @@ FROM unnest(
        policy_version, happened, uncertainty_ms, body, fix, findings, evidence, device_wall,
        entry)
 """
-
-
-def _columns(lines: Iterable[object], shape: type) -> list[list[object]]:
-    """Turn lines into one list for each of their members."""
-    names = cast("tuple[str, ...]", shape.__slots__)  # type: ignore[attr-defined]  # slots=True
-    return [[getattr(line, name) for line in lines] for name in names]
 
 
 _Shape = tuple[type[Audited], tuple[str, ...]]
@@ -195,8 +188,3 @@ def _bound(
         [json_text(value) for value in column] if isinstance(columns[name].type, JSONB) else column
         for name, column in zip(names, values, strict=True)
     ]
-
-
-def json_text(value: object) -> str | None:
-    """Write JSON for a column."""
-    return None if value is None else msgspec.json.encode(value).decode()

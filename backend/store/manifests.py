@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from backend.store.database import Tx
+from backend.store.devices import KnownDevice
 from backend.store.direct import fetch, fetch_one
 
 MOST_WANTED = 200
@@ -18,12 +19,13 @@ MOST_WANTED = 200
 class Standing:
     """Where a device and its driver's scope stand, in one look."""
 
+    device: KnownDevice
     epoch: UUID
     v: int
     floor: int
     acked_n: int
     seen_at: datetime | None
-    wanted: tuple[str, ...]
+    wanted: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,29 +92,20 @@ class StopLine:
 
 
 _STANDING = """
-SELECT i.epoch, s.v, s.floor, j.acked_n, j.seen_at, ARRAY(
-  SELECT DISTINCT r.sha256 FROM evidence_ref r JOIN stop ON stop.id = r.stop_id
-  WHERE stop.manifest_driver_id = $2 AND r.driver_id = $2 AND NOT EXISTS (
-    SELECT FROM evidence e WHERE e.driver_id = $2 AND e.sha256 = r.sha256)
-  ORDER BY r.sha256 LIMIT $4
-) AS wanted
-FROM installation i JOIN device_journal j ON j.device_id = $1 LEFT JOIN scope s ON s.id = $3
+SELECT d.id, d.driver_id, d.revoked_at, d.public_key, i.epoch, coalesce(s.v, 0),
+       coalesce(s.floor, 0), j.acked_n, j.seen_at, ARRAY(
+  SELECT DISTINCT r.sha256 FROM evidence_ref r
+  WHERE r.driver_id = d.driver_id AND r.wanted ORDER BY r.sha256 LIMIT $2)
+FROM device d JOIN device_journal j ON j.device_id = d.id CROSS JOIN installation i
+LEFT JOIN scope s ON s.id = 'driver:' || d.driver_id
+WHERE d.id = $1
 """
 
 
-async def standing(tx: Tx, device_id: UUID, driver_id: UUID, scope: str) -> Standing:
-    """Look up what an idle sync needs, in one statement."""
-    row = await fetch_one(tx, _STANDING, device_id, driver_id, scope, MOST_WANTED)
-    if row is None:
-        raise LookupError(f"device {device_id} has no journal")
-    return Standing(
-        row["epoch"],
-        row["v"] or 0,
-        row["floor"] or 0,
-        row["acked_n"],
-        row["seen_at"],
-        tuple(row["wanted"]),
-    )
+async def standing(tx: Tx, device_id: UUID) -> Standing | None:
+    """Look up whose device this is and what an idle sync needs, in one statement."""
+    row = await fetch_one(tx, _STANDING, device_id, MOST_WANTED)
+    return None if row is None else Standing(KnownDevice(*row[:4]), *row[4:])
 
 
 _ROUTES = """

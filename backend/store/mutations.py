@@ -1,6 +1,6 @@
 """Queries about what devices sent: numbers, ids, answers, closed ranges."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,8 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from backend.store.database import Tx
+from backend.store.database import Tx, moment
+from backend.store.direct import columns, fetch
 from backend.tables.devices import LostRange
 from backend.tables.inbox import InboxItem
 from backend.tables.mutations import Mutation
@@ -30,6 +31,19 @@ class Answered:
     receipt: dict[str, Any]
 
 
+# Each part has its index; joined by OR they would have none.
+_ANSWERED = """
+SELECT seq, device_id, driver_id, n, numbered, id, hash, receipt FROM mutation
+WHERE device_id = $1 AND n = ANY($2::bigint[]) AND numbered
+UNION ALL
+SELECT seq, device_id, driver_id, n, numbered, id, hash, receipt FROM mutation
+WHERE device_id = $1 AND hash = ANY($3::bytea[]) AND NOT numbered
+UNION ALL
+SELECT seq, device_id, driver_id, n, numbered, id, hash, receipt FROM mutation
+WHERE id = ANY($4::uuid[]) AND numbered
+"""
+
+
 async def answered(
     tx: Tx,
     device_id: UUID,
@@ -38,28 +52,53 @@ async def answered(
     ids: Collection[UUID],
 ) -> list[Answered]:
     """Find, in the order of its arrival, what has any of these numbers, contents or ids."""
-    own = (col(Mutation.device_id) == device_id) & or_(
-        col(Mutation.n).in_(numbers) & col(Mutation.numbered),
-        col(Mutation.hash).in_(hashes) & ~col(Mutation.numbered),
-    )
-    query = select(
-        col(Mutation.device_id),
-        col(Mutation.driver_id),
-        col(Mutation.n),
-        col(Mutation.numbered),
-        col(Mutation.id),
-        col(Mutation.hash),
-        col(Mutation.receipt),
-    ).where(or_(own, col(Mutation.id).in_(ids) & col(Mutation.numbered)))
-    return [Answered(*row) for row in await tx.execute(query.order_by(col(Mutation.seq)))]
+    rows = await fetch(tx, _ANSWERED, device_id, numbers, hashes, ids)
+    found = {row[0]: Answered(*row[1:]) for row in rows}
+    return [found[seq] for seq in sorted(found)]
 
 
 async def closed_ranges(tx: Tx, device_id: UUID) -> list[tuple[int, int]]:
     """Return the ranges a device declared lost."""
-    query = select(col(LostRange.from_n), col(LostRange.to_n)).where(
-        col(LostRange.device_id) == device_id
-    )
-    return [(row.from_n, row.to_n) for row in await tx.execute(query)]
+    rows = await fetch(tx, "SELECT from_n, to_n FROM lost_range WHERE device_id = $1", device_id)
+    return [(row[0], row[1]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A mutation as it arrived, and what became of it; ``receipt`` and ``dated`` are JSON."""
+
+    n: int | None
+    numbered: bool
+    id: UUID | None
+    hash: bytes
+    raw: bytes
+    kind: str | None
+    stop_id: UUID | None
+    route_id: UUID | None
+    outcome: str
+    code: str | None
+    receipt: str
+    dated: str | None
+
+
+_KEEP = """
+INSERT INTO mutation
+  (device_id, driver_id, received_at, n, numbered, id, hash, raw, kind, stop_id, route_id, outcome,
+   code, receipt, dated)
+SELECT $1::uuid, $2::uuid, $3::timestamptz, n, numbered, id, hash, raw, kind, stop_id, route_id,
+       outcome, code, receipt::jsonb, dated::jsonb
+FROM unnest($4::bigint[], $5::boolean[], $6::uuid[], $7::bytea[], $8::bytea[], $9::text[],
+            $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::text[])
+  WITH ORDINALITY AS x(n, numbered, id, hash, raw, kind, stop_id, route_id, outcome, code, receipt,
+                       dated, place)
+ORDER BY place
+"""
+
+
+async def keep(tx: Tx, device_id: UUID, driver_id: UUID, kept: Sequence[Kept]) -> None:
+    """Keep what a chunk brought, in its order."""
+    if kept:
+        await fetch(tx, _KEEP, device_id, driver_id, moment(tx), *columns(kept, Kept))
 
 
 def close_range(tx: Tx, device_id: UUID, from_n: int, to_n: int) -> None:
@@ -171,6 +210,17 @@ async def first_answers(tx: Tx, device_id: UUID) -> dict[int, FirstAnswer]:
         .order_by(col(first.seq).desc())
     )
     return {seq: FirstAnswer(*rest) for seq, *rest in await tx.execute(query)}
+
+
+async def of_revoked(tx: Tx, device_id: UUID, mutation_id: UUID) -> Mutation | None:
+    """Find an act that was quarantined because its device was revoked; the journal is locked."""
+    query = select(Mutation).where(
+        col(Mutation.device_id) == device_id,
+        col(Mutation.id) == mutation_id,
+        col(Mutation.outcome) == "quarantined",
+        col(Mutation.code) == "device_revoked",
+    )
+    return await tx.scalar(query.order_by(col(Mutation.numbered).desc(), col(Mutation.seq)))
 
 
 async def held(tx: Tx, device_id: UUID) -> list[Mutation]:

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, select
 from sqlmodel import col
 
 from backend.domain.people import ActorType
 from backend.store.database import Tx
+from backend.store.direct import adopt, fetch
 from backend.tables.audit import AuditEntry
 from backend.tables.plans import Route
-from backend.tables.stops import RouteAssignment, Stop, StopAssignment, StopEvent
+from backend.tables.stops import Stop, StopEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,63 +35,55 @@ class Told:
     barcode: str | None
 
 
+_LOCK_STOPS = """
+SELECT stop.* FROM stop JOIN stop_assignment a ON a.stop_id = stop.id
+WHERE stop.id = ANY($1) AND a.driver_id = $2 ORDER BY stop.id FOR UPDATE OF stop
+"""
+
+
 async def lock_stops(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> dict[UUID, Stop]:
     """Hold, in id order, those of the stops that ever were this driver's; read them afresh."""
     if not ids:
         return {}
-    query = (
-        select(Stop)
-        .join(StopAssignment, col(StopAssignment.stop_id) == col(Stop.id))
-        .where(col(Stop.id).in_(ids), col(StopAssignment.driver_id) == driver_id)
-        .order_by(col(Stop.id))
-        .with_for_update(of=Stop)
-        .execution_options(populate_existing=True)
-    )
-    return {stop.id: stop for stop in await tx.scalars(query)}
+    await tx.flush()
+    rows = await fetch(tx, _LOCK_STOPS, ids, driver_id)
+    return {row["id"]: adopt(tx, Stop, row) for row in rows}
+
+
+_LEFT = """
+SELECT stop_id FROM stop_assignment
+WHERE stop_id = ANY($1) AND driver_id = $2 AND until IS NULL
+"""
 
 
 async def left_with(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> set[UUID]:
     """Return those of the stops that nobody was given after this driver."""
-    if not ids:
-        return set()
-    query = select(col(StopAssignment.stop_id)).where(
-        col(StopAssignment.stop_id).in_(ids),
-        col(StopAssignment.driver_id) == driver_id,
-        col(StopAssignment.until).is_(None),
-    )
-    return set(await tx.scalars(query))
+    return {row[0] for row in await fetch(tx, _LEFT, ids, driver_id)} if ids else set()
+
+
+_LOCK_ROUTES = """
+SELECT route.* FROM route JOIN route_assignment a ON a.route_id = route.id
+WHERE route.id = ANY($1) AND a.driver_id = $2 ORDER BY route.id FOR UPDATE OF route
+"""
 
 
 async def lock_routes(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> dict[UUID, Route]:
     """Hold, in id order, those of the routes that ever were this driver's; read them afresh."""
     if not ids:
         return {}
-    query = (
-        select(Route)
-        .join(RouteAssignment, col(RouteAssignment.route_id) == col(Route.id))
-        .where(col(Route.id).in_(ids), col(RouteAssignment.driver_id) == driver_id)
-        .order_by(col(Route.id))
-        .with_for_update(of=Route)
-        .execution_options(populate_existing=True)
-    )
-    return {route.id: route for route in await tx.scalars(query)}
+    await tx.flush()
+    rows = await fetch(tx, _LOCK_ROUTES, ids, driver_id)
+    return {row["id"]: adopt(tx, Route, row) for row in rows}
 
 
-_TOLD = (
-    col(StopEvent.id),
-    col(StopEvent.stop_id),
-    col(StopEvent.version),
-    col(StopEvent.kind),
-    col(StopEvent.source),
-    col(StopEvent.actor_id),
-    col(StopEvent.device_id),
-    col(StopEvent.mutation_id),
-    col(StopEvent.happened),
-    col(StopEvent.uncertainty_ms),
-    col(StopEvent.known),
-    col(StopEvent.body)["to"].as_string().label("to"),
-    col(StopEvent.body)["barcode"].as_string().label("barcode"),
-)
+_TOLD = """
+SELECT id, stop_id, version, kind, source, actor_id, device_id, mutation_id, happened,
+       uncertainty_ms, known, body ->> 'to', body ->> 'barcode'
+FROM stop_event
+WHERE id = ANY($1) OR (stop_id = ANY($2) AND version > $3 AND device_id IS DISTINCT FROM $4
+                       AND kind NOT LIKE 'proof.%')
+ORDER BY version
+"""
 
 
 async def told(
@@ -104,16 +97,10 @@ async def told(
     newer = [stop.id for stop in stops if stop.version > since.get(stop.id, stop.version)]
     if not closed and not newer:
         return {}
-    others = and_(
-        col(StopEvent.stop_id).in_(newer),
-        col(StopEvent.version) > min((since[id_] for id_ in newer), default=0),
-        col(StopEvent.device_id).is_distinct_from(device_id),
-        ~col(StopEvent.kind).startswith("proof."),
-    )
-    query = select(*_TOLD).where(or_(col(StopEvent.id).in_(closed), others))
+    seen = min((since[id_] for id_ in newer), default=0)
     found: dict[UUID, list[Told]] = {}
-    for row in await tx.execute(query.order_by(col(StopEvent.version))):
-        found.setdefault(row.stop_id, []).append(Told(*row))
+    for row in await fetch(tx, _TOLD, closed, newer, seen, device_id):
+        found.setdefault(row["stop_id"], []).append(Told(*row))
     return found
 
 

@@ -1,0 +1,38 @@
+"""A phone's call: the device its token names, where it says that it stands, and what it brought."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sync.clocks import Exchange
+from sync.clockwork import DeviceTime, read_wall
+from sync.envelope import Client, Envelope
+from sync.mutations import Heard, hear
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call; nothing of it has been held against the database yet."""
+
+    device_id: UUID
+    cursor: str | None
+    pull: bool
+    client: Client
+    exchange: Exchange
+    batch: Sequence[Heard]
+
+
+def open_call(device_id: UUID, arrived: datetime, envelope: Envelope) -> Call:
+    """Read what a phone brought."""
+    batch = [hear(raw) for raw in envelope.mutations]
+    exchange = _exchange(arrived, envelope.client, batch)
+    return Call(device_id, envelope.cursor, envelope.pull, envelope.client, exchange, batch)
+
+
+def _exchange(arrived: datetime, client: Client, batch: Sequence[Heard]) -> Exchange:
+    """Read the phone's clocks, and its last number if it says that it keeps nothing back."""
+    sent = DeviceTime(read_wall(client.wall), client.monotonic_ms, client.boot)
+    told_all = client.pending is not None and client.pending <= len(batch)
+    last_n = max((heard.n for heard in batch if heard.n is not None), default=None)
+    return Exchange(arrived, sent, last_n if told_all else None)
