@@ -4,7 +4,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -207,7 +207,7 @@ async def _ours(session: Session, db: Database, devices: list[Device], history: 
 async def _compressed(session: Session, phones: ours.Ours, device: Device) -> None:
     """Note what a manifest weighs on the wire, where the phone takes zstd."""
     plain = await phones.fresh(device, 0)
-    packed = await phones.fresh(replace(device, head=device.head + b"Accept-Encoding: zstd\r\n"), 0)
+    packed = await phones.packed(device)
     session.notes.append(
         f"A fresh manifest of 150 stops is {len(plain.body):,} B, as zstd {len(packed.body):,} B."
     )
