@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.params import FromPath
+from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.blobs import Blobs, Staging
@@ -40,11 +41,14 @@ class SpeakTus(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Run the app with the headers added."""
-        added = _SPOKEN if scope.get("method") == "OPTIONS" else _SPOKEN[:1]
+        asked = scope.get("method") == "OPTIONS"
+        added = [*_SPOKEN, _allowed(scope)] if asked else _SPOKEN[:1]
+        dropped = {name for name, _ in added}
 
         async def speaking(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *added]
+                kept = [pair for pair in message["headers"] if pair[0].lower() not in dropped]
+                message["headers"] = [*kept, *added]
             await send(message)
 
         await next_app(scope, receive, speaking)
@@ -57,6 +61,16 @@ _SPOKEN = [
     (b"tus-max-size", str(MAX_SIZE).encode()),
     (b"tus-checksum-algorithm", ",".join(tus.ALGORITHMS).encode()),
 ]
+
+
+def _allowed(scope: Scope) -> tuple[bytes, bytes]:
+    """Name every method of the path; the framework names those of one handler only."""
+    template = scope["path_template"]
+    routes = (route for route in scope["litestar_app"].routes if route.path_format == template)
+    methods = {
+        method for route in routes if isinstance(route, HTTPRoute) for method in route.methods
+    }
+    return b"allow", ", ".join(sorted(methods)).encode()
 
 
 async def uploads(

@@ -152,10 +152,17 @@ async def test_every_type_is_taken(line: Line, kind: str, media_type: str, conte
 
 
 async def test_options_tell_what_is_spoken(client: AsyncTestClient[Litestar]) -> None:
-    """OPTIONS needs no token and names version, extensions, limit and algorithms."""
-    for path in (PATH, f"{PATH}/{sha_of(b'')}"):
+    """OPTIONS needs no token and names methods, version, extensions, limit and algorithms."""
+    file = f"{PATH}/{sha_of(b'')}"
+    methods = {
+        PATH: {"POST", "OPTIONS"},
+        file: {"HEAD", "PATCH", "DELETE", "POST", "OPTIONS"},
+        f"{file}/status": {"GET", "OPTIONS"},
+    }
+    for path, allowed in methods.items():
         answer = await client.options(path)
         assert answer.status_code == 204
+        assert set(answer.headers["allow"].split(", ")) == allowed
         assert answer.headers["tus-version"] == "1.0.0"
         told = answer.headers["tus-extension"]
         assert told == "creation,creation-with-upload,checksum,termination"

@@ -331,7 +331,8 @@ def house(request: pytest.FixtureRequest, fresh_pg_url: str, tmp_path: Path) -> 
         yield House(portal, app, db, settled, open_blobs(settled))
 
 
-def test_any_sequence_ends_verified(house: House) -> None:
+@pytest.mark.parametrize("examples", [6, pytest.param(200, marks=pytest.mark.soak)])
+def test_any_sequence_ends_verified(house: House, examples: int) -> None:
     """Whatever happened to the pieces, the files arrive whole, once, and stay."""
 
     class Here(Uploading):
@@ -341,7 +342,7 @@ def test_any_sequence_ends_verified(house: House) -> None:
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=10 if house.settings.s3 is None else 4,
+            max_examples=examples if house.settings.s3 is None else examples // 2,
             stateful_step_count=15,
             deadline=None,
             database=None,
