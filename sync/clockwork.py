@@ -179,10 +179,18 @@ def _by_gps(event: DeviceTime, known: Bounds, span: _Span | None) -> _Span | Non
 
 
 def _within(span: _Span, known: Bounds) -> _Span:
-    """Cut off what lies before the exchange before it, and after the one that brought it."""
+    """Cut off what lies before the exchange before it, and after the one that brought it.
+
+    A phone that kept something back and did not say so contradicts its wall clock; then we do not
+    know which of them is right. It does not contradict an anchor.
+    """
     low, high = span.low, min(span.high, known.received)
     if known.not_before is not None:
-        low = max(low, min(known.not_before - ROAD, known.received))
+        earliest = min(known.not_before - ROAD, known.received)
+        if earliest <= high:
+            low = max(low, earliest)
+        elif span.basis is not Basis.MONOTONIC:
+            high = known.received
     if low > high:
         low, high = min(low, known.received), known.received
     return _Span(low, min(max(span.best, low), high), high, span.basis)
@@ -199,8 +207,7 @@ def _unbounded(event: DeviceTime, known: Bounds) -> Estimate:
     """Tell the device's own word where there is one, and that it is nothing more."""
     if event.wall is None or known.offsets or known.received - event.wall > MONTH:
         return Estimate(_after_the_last(known.received, known), None)
-    said = min(max(event.wall, known.not_before or event.wall), known.received)
-    return Estimate(_after_the_last(said, known), None, Basis.WALL)
+    return Estimate(_after_the_last(event.wall, known), None, Basis.WALL)
 
 
 def _after_the_last(moment: datetime, known: Bounds) -> datetime:

@@ -1,6 +1,7 @@
 """What a journal notes of a contact: when, how far the phone is, what it still has, its clocks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from backend.store.devices import Journal
@@ -34,7 +35,10 @@ def note(journal: Journal, call: Call, receipts: Sequence[Receipt], now: datetim
     if held is not None:
         journal.pulled_v = held.v
     if not receipts:
-        journal.clocks = clocks.write(clocks.read(journal.clocks).after(call.exchange))
+        exchange = call.exchange
+        if call.client.pending == 0:
+            exchange = replace(exchange, last_n=journal.acked_n)
+        journal.clocks = clocks.write(clocks.read(journal.clocks).after(exchange))
 
 
 def _left(call: Call, receipts: Sequence[Receipt]) -> int | None:

@@ -15,13 +15,14 @@ from backend.identity.devices import revoke
 from backend.store.database import Database
 from backend.tables.inbox import InboxItem
 from backend.tables.mutations import Mutation
-from backend.tables.stops import StopEvent
+from backend.tables.stops import Stop, StopEvent
 from handset import Handset, SignInLost
 from handset.wire import Receipt
 from sync import cursor
 from tests.fixtures.visits import Round, a_round
 from tests.handset.clocks import PhoneClock
 from tests.handset.conftest import Bench
+from tests.handset.console import supervising
 
 pytestmark = pytest.mark.anyio
 
@@ -225,3 +226,31 @@ async def _post(phone: Handset, envelope: dict[str, Any]) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     reply: dict[str, Any] = answer.json()
     return reply
+
+
+async def test_a_person_takes_over_what_a_revoked_phone_told(bench: Bench) -> None:
+    """It is judged as of when it happened; asking twice does it once; the rest stays aside."""
+    phone, made = await _on_the_road(bench, "economy")
+    stop = str(made.stops["economy"])
+    act, idle = phone.deliver(stop, recipient=("Ada", "self")), phone.note(stop, "kept aside")
+    happened = bench.clock.now()
+    bench.clock.advance(hours=1)
+    device_id = phone.session.device_id
+    async with bench.db.begin() as tx:
+        await revoke(tx, SYSTEM, UUID(device_id))
+    await phone.sync()
+    items = {str(item.mutation_id): item for item in await _asked(bench.db, device_id)}
+    assert items[act.id].actions == ["accepted", "acknowledged"]
+    async with supervising(bench, made) as console:
+        for action in ("accepted", "accepted"):
+            path = f"/console/v1/inbox/{items[act.id].id}/resolve"
+            answer = await console.post(path, json={"action": action})
+            assert (answer.status_code, answer.json()["state"]) == (200, "resolved")
+    (event,) = await _events(bench.db, act.id)
+    assert (event.kind, event.happened) == ("stop.delivered", happened)
+    assert await _events(bench.db, idle.id) == []
+    async with bench.db.snapshot() as tx:
+        delivered = await tx.get_one(Stop, UUID(stop))
+        query = select(col(Mutation.outcome)).where(col(Mutation.id) == UUID(act.id))
+        outcome = (await tx.scalars(query)).one()
+    assert (delivered.state, delivered.closed_at, outcome) == ("delivered", happened, "applied")

@@ -1,7 +1,5 @@
 """When things happened, on phones whose clocks are set wrong, restarted, or missing."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,16 +11,15 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from backend.clock import rfc3339
-from backend.domain.people import Role
-from backend.identity.people import add_person
 from backend.tables.devices import DeviceJournal
 from backend.tables.stops import Stop
 from handset import Handset
 from handset.transport import Patience
-from tests.fixtures.people import PASSWORD
+from sync import clocks
 from tests.fixtures.visits import Round, a_round
 from tests.handset.clocks import PhoneClock
 from tests.handset.conftest import Bench
+from tests.handset.console import looking_on
 
 pytestmark = pytest.mark.anyio
 
@@ -38,30 +35,15 @@ async def _on_the_road(bench: Bench, *, signed: bool = True) -> tuple[Handset, R
     return phone, made, clock
 
 
-@asynccontextmanager
-async def _console(bench: Bench) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody of compliance, who sees everything, at the console."""
-    email = f"{uuid4().hex}@example.org"
-    async with bench.db.begin() as tx:
-        await add_person(tx, email, Role.COMPLIANCE, [], PASSWORD)
-    async with httpx.AsyncClient(transport=bench.line, base_url="http://doorstep.test") as client:
-        signed_in = await client.post(
-            "/console/v1/sign-in", json={"email": email, "password": PASSWORD}
-        )
-        client.cookies.clear()
-        client.headers["Authorization"] = f"Bearer {signed_in.json()['token']}"
-        yield client
-
-
 async def _timeline(bench: Bench, made: Round) -> dict[str, Json]:
     """What the console shows of the stop's events that phones told, by kind."""
-    async with _console(bench) as console:
+    async with looking_on(bench) as console:
         answer = await console.get(f"/console/v1/stops/{made.stops['economy']}/timeline")
     return {item["kind"]: item for item in answer.json()["items"] if item["mutation_id"]}
 
 
 async def _alerts(bench: Bench, phone: Handset) -> list[Json]:
-    async with _console(bench) as console:
+    async with looking_on(bench) as console:
         answer = await console.get("/console/v1/alerts")
     mine = phone.session.device_id
     return [item for item in answer.json()["items"] if item["device_id"] == mine]
@@ -216,3 +198,25 @@ async def test_a_request_that_is_tried_again_shows_the_time_of_its_last_try(benc
     bench.line.losses.extend(["request", None, "request"])
     await phone.sync()
     assert (await _timeline(bench, made))["stop.arrived"]["happened"] == rfc3339(happened)
+
+
+async def test_a_boot_nobody_heard_of_is_dated_by_the_wall_clock_and_says_so(bench: Bench) -> None:
+    """Two reboots between two calls: the wall clock alone knows; it cannot reach too far back."""
+    phone, made, clock = await _on_the_road(bench)
+    bench.clock.advance(minutes=2)
+    await phone.sync()  # nothing is left to tell
+    told_all = bench.clock.now()
+    clock.reboot()
+    phone.arrive(str(made.stops["economy"]))
+    happened = bench.clock.now()
+    clock.reboot()
+    bench.clock.advance(hours=3)
+    await phone.sync()
+    event = (await _timeline(bench, made))["stop.arrived"]
+    assert event["happened"] == rfc3339(happened)
+    assert event["uncertainty_ms"] == 60_540
+    async with bench.db.snapshot() as tx:
+        kept = (await tx.get_one(DeviceJournal, UUID(phone.session.device_id))).clocks
+    assert kept is not None
+    marks = [(mark.n, mark.received) for mark in clocks.read(kept).marks]
+    assert marks == [(1, bench.clock.now()), (0, told_all)]

@@ -96,11 +96,24 @@ def test_a_wall_clock_that_was_set_meanwhile_is_believed_both_ways() -> None:
 def test_it_happened_after_the_call_before_it() -> None:
     """A phone that had nothing left to tell at eleven did nothing of this before eleven."""
     known = Clocks().after(Exchange(NOW - HOUR, DeviceTime(NOW - HOUR, 7, "x"), 4))
-    event = DeviceTime(NOW - 5 * HOUR, 7, "unheard")
-    made = told(event, DeviceTime(NOW, 5, "new"), known, n=5)
-    assert made.happened >= NOW - HOUR - timedelta(seconds=2)
-    earlier = told(event, DeviceTime(NOW, 5, "new"), known, n=4)
-    assert earlier.happened == NOW - 5 * HOUR
+    sent = DeviceTime(NOW, 5, "new")
+    event = DeviceTime(NOW - HOUR - timedelta(seconds=50), 7, "unheard")
+    made = told(event, sent, known, n=5)
+    assert made.happened == NOW - HOUR - timedelta(seconds=2)
+    assert told(event, sent, known, n=4).happened == event.wall
+
+
+def test_a_phone_that_kept_something_back_is_not_called_a_liar() -> None:
+    """Its wall time stands, and the bound reaches to the receipt; an anchor is not in doubt."""
+    known = Clocks().after(Exchange(NOW - HOUR, DeviceTime(NOW - HOUR, 18_000_000, "x"), 4))
+    sent = DeviceTime(NOW, 5, "new")
+    made = told(DeviceTime(NOW - 5 * HOUR, 7, "unheard"), sent, known)
+    assert made.happened == NOW - 5 * HOUR
+    assert made.uncertainty_ms == 5 * 3_600_000
+    anchored = told(DeviceTime(None, 3_600_000, "x"), sent, known)
+    assert anchored.happened == NOW - 5 * HOUR
+    assert anchored.bounded
+    assert anchored.uncertainty_ms == 2_720
 
 
 def test_fresh_gps_time_counts_and_an_old_position_does_not() -> None:

@@ -13,16 +13,18 @@ from msgspec import Meta
 
 from backend.clock import rfc3339
 from backend.dispatch import inbox
-from backend.domain.inbox import InboxState
+from backend.domain.inbox import ACCEPTED, InboxState
 from backend.domain.people import Role
 from backend.errors import NotFound
 from backend.identity.people import SignedIn
+from backend.keys import Keys
 from backend.store import follow_ups
 from backend.store import inbox as store
 from backend.store.database import Database, Tx
 from backend.store.follow_ups import Task
 from backend.store.inbox import Item
 from backend.wire.json import read_json
+from sync.accepted import accept
 from web.console.follow_ups import FollowUpOut, follow_ups_out
 from web.paging import PAGE, Page, page, read_id_cursor
 from web.paths import the_id
@@ -90,12 +92,13 @@ class InboxController(Controller):
         item_id: FromPath[str],
         db: NamedDependency[Database],
         person: NamedDependency[SignedIn],
+        keys: NamedDependency[Keys],
     ) -> ItemOut:
         """Answer an item; answering again is harmless."""
         person.must_be(Role.SUPERVISOR)
         known = await find_item(db, person, the_id(item_id))
         asked = await read_json(request, ResolveIn)
-        item = await resolve_item(db, person, known.id, asked)
+        item = await resolve_item(db, keys, person, known, asked)
         async with db.snapshot() as tx:
             tasks = await tasks_of(tx, [item])
         return item_out(item, tasks[item.id])
@@ -115,11 +118,15 @@ async def find_item(db: Database, person: SignedIn, item_id: UUID) -> Item:
     return item
 
 
-async def resolve_item(db: Database, person: SignedIn, item_id: UUID, asked: ResolveIn) -> Item:
-    """Answer an item and return it as it is now."""
+async def resolve_item(
+    db: Database, keys: Keys, person: SignedIn, known: Item, asked: ResolveIn
+) -> Item:
+    """Answer an item, do what the answer says, and return it as it is now."""
     async with db.begin() as tx:
-        await inbox.resolve(tx, person.actor, person.id, item_id, asked.action, asked.note)
-    return await find_item(db, person, item_id)
+        if asked.action == ACCEPTED and known.state == InboxState.OPEN:
+            await accept(tx, keys, known.device_id, known.mutation_id)
+        await inbox.resolve(tx, person.actor, person.id, known.id, asked.action, asked.note)
+    return await find_item(db, person, known.id)
 
 
 async def tasks_of(tx: Tx, items: Collection[Item]) -> dict[UUID, list[Task]]:

@@ -11,6 +11,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from backend.domain.people import Role
 from backend.errors import Malformed, NotFound, NotSignedIn
 from backend.identity.people import SignedIn
+from backend.keys import Keys
 from backend.store import board, positions
 from backend.store import inbox as inbox_store
 from backend.store.database import Database, Tx, moment
@@ -114,7 +115,11 @@ class DayController(Controller):
 
     @post("/inbox/{item_id:str}/resolve")
     async def resolve(
-        self, request: PlainRequest, item_id: FromPath[str], db: NamedDependency[Database]
+        self,
+        request: PlainRequest,
+        item_id: FromPath[str],
+        db: NamedDependency[Database],
+        keys: NamedDependency[Keys],
     ) -> Html:
         """Answer an item."""
         form = await read_form(request, db)
@@ -123,7 +128,7 @@ class DayController(Controller):
         asked = shaped(
             {"action": form.text("action"), "note": form.text("note") or None}, ResolveIn
         )
-        await resolve_item(db, form.person, item.id, asked)
+        await resolve_item(db, keys, form.person, item, asked)
         return go("/console/inbox?said=resolved")
 
     @post("/follow-ups/{task_id:str}/done")
