@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from backend.cli.day.control_room import Happening
 from backend.cli.drill.witness import Act, Testimony
+from handset.wire import Receipt
 
 NO_FAILURES: Mapping[str, int] = {}
 OUTCOMES = frozenset({"applied", "conflict", "recorded", "held", "rejected", "quarantined"})
@@ -167,9 +168,17 @@ def _oddities(act: Act, heard: Testimony) -> Iterator[str]:
         yield f"an outcome nobody knows: {receipt.outcome}"
     if receipt.entry is None or len(receipt.entry) != 64:
         yield "no entry in the log"
-    items = heard.inbox[act.id]
-    if receipt.outcome in _FOR_A_PERSON and items != 1:
-        yield f"{receipt.outcome} {receipt.code or ''}, and {items} times in the inbox"
+    yield from _asked(receipt, heard.inbox.get(act.id, []))
+
+
+def _asked(receipt: Receipt, items: Sequence[str]) -> Iterator[str]:
+    """A person is asked once about each thing; what was a fork first may be asked about as well."""
+    if receipt.outcome in _FOR_A_PERSON and receipt.outcome not in items:
+        told = f"{receipt.outcome} {receipt.code or 'without a code'}"
+        yield f"{told}, and in the inbox: {', '.join(items) or 'nothing'}"
+    for kind, times in Counter(items).items():
+        if times > 1:
+            yield f"{kind} is {times} times in the inbox"
 
 
 def _date(act: Act, events: Sequence[Happening], found: Findings) -> None:

@@ -234,6 +234,8 @@ class Rider:
             self.notebook.receipts[receipt.outcome] += 1
             self.notebook.receipts["duplicate"] += receipt.duplicate
             self.notebook.receipts["gap"] += receipt.held_for_gap
+        if report.forked:  # an old copy of this phone: it has to become a device of its own
+            await self._enrol()
 
     async def _positions(self) -> None:
         at = rfc3339(self.phone.clock.wall())

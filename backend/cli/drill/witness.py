@@ -81,7 +81,8 @@ class Testimony:
     had: set[str] = field(default_factory=set)
     events: list[Happening] = field(default_factory=list)
     stops_unseen: set[str] = field(default_factory=set)
-    inbox: Counter[str] = field(default_factory=Counter)
+    # Kinds of inbox items, by the mutation they are about.
+    inbox: dict[str, list[str]] = field(default_factory=dict)
     inbox_kinds: Counter[str] = field(default_factory=Counter)
     leaves: Counter[str] = field(default_factory=Counter)
     effects: Counter[Effect] = field(default_factory=Counter)
@@ -102,7 +103,7 @@ async def hear(company: Company) -> Testimony:
     for item in await company.rooms["admin"].inbox(state=None):
         heard.inbox_kinds[item.kind] += 1
         if item.mutation_id:
-            heard.inbox[item.mutation_id] += 1
+            heard.inbox.setdefault(item.mutation_id, []).append(item.kind)
     return heard
 
 
