@@ -17,11 +17,14 @@ from litestar.testing import AsyncTestClient
 
 from backend.app import create_app
 from backend.audit.record import Event, record
+from backend.dispatch.follow_ups import open_follow_up
 from backend.dispatch.inbox import open_item
+from backend.domain.follow_up import FollowUpKind
 from backend.domain.inbox import InboxKind
 from backend.domain.people import SYSTEM, Role
 from backend.ids import new_id
 from backend.settings import Settings, load
+from backend.store import follow_ups
 from backend.store import inbox as inbox_store
 from backend.store.database import Database, moment
 from backend.tables.consignments import Consignment
@@ -142,6 +145,7 @@ async def foreign(fresh_db: Database, client: Client) -> Foreign:
         "device_id": str(made.ground.device),
         "item_id": await an_item(db, made),
         "override_id": await an_override(db, made, boss),
+        "task_id": await a_task(db, made),
         "sha256": await an_exhibit(db, made),
         "hold_id": str(uuid4()),
         "code": "no-such-segment",
@@ -166,6 +170,15 @@ async def an_item(db: Database, made: Planned) -> str:
         item = await inbox_store.lock_subject(tx, subject)
         assert item is not None
         return str(item.id)
+
+
+async def a_task(db: Database, made: Planned) -> str:
+    """Open a follow-up at a stop of the depot."""
+    cause = new_id()
+    async with db.begin() as tx:
+        await open_follow_up(tx, FollowUpKind.CALL, made.ground.stops["economy"], cause)
+        (task,) = (await follow_ups.of_mutations(tx, [cause]))[cause]
+        return str(task.id)
 
 
 async def an_override(db: Database, made: Planned, boss: Somebody) -> str:
