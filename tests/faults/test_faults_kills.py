@@ -41,11 +41,17 @@ def server(short_folder: Path) -> Iterator[Crashing]:
         yield server
 
 
-def test_nothing_is_lost_or_doubled(server: Crashing, short_folder: Path) -> None:
-    """Twenty lives end at twenty points, the database crashes twice; the journals find all."""
-    plan = Campaign(len(ENDS), 2, 1, drivers=2, stops=3, points=ENDS, most_bytes=60_000, nth=1)
+SHORT = Campaign(len(ENDS), 2, 1, drivers=2, stops=3, points=ENDS, most_bytes=60_000, nth=1)
+LONG = Campaign(500, 50, 2, drivers=6, stops=30)
+
+
+@pytest.mark.parametrize(
+    "plan", [SHORT, pytest.param(LONG, marks=pytest.mark.soak)], ids=["short", "long"]
+)
+def test_nothing_is_lost_or_doubled(server: Crashing, short_folder: Path, plan: Campaign) -> None:
+    """Lives end at every point, the database crashes meanwhile; the journals find everything."""
     asyncio.run(campaign(plan, server, short_folder))
     assert plan.proof.faults == []
     assert plan.never == []
-    assert plan.recoveries == 2
+    assert plan.recoveries == plan.restarts
     assert plan.proof.acts == plan.proof.acked > 0

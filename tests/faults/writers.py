@@ -21,7 +21,7 @@ from sqlalchemy import text
 from backend.clock import SystemClock
 from backend.settings import Settings
 from backend.store.database import Database
-from handset import Handset
+from handset import Handset, Unreachable
 from tests.faults.clusters import crashing
 from tests.faults.proof import Proof, prove
 from tests.faults.table import command, machine
@@ -47,7 +47,8 @@ class Watch:
     async def work(self, over: Over) -> None:
         """Follow the cursor; the digest of every reply must fit what was seen so far."""
         while not over():
-            await self.look()
+            with contextlib.suppress(Unreachable):
+                await self.look()
 
     async def look(self) -> None:
         """Follow the cursor up to now."""
