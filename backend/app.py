@@ -58,7 +58,6 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Litestar:
             **{field.name: _part(ground, field.name) for field in fields(Ground)},
             "device": Provide(callers.live_device),
             "any_device": Provide(callers.any_device),
-            "named_device": Provide(callers.named_device),
             "person": Provide(callers.person),
         },
         signature_types=[Database, Clock, Settings, Keys, Blobs, Staging, Inspector, Nudges],
@@ -117,7 +116,7 @@ def _life(ground: Ground) -> Life:
         try:
             yield
         finally:
-            ground.nudges.close()
+            await ground.nudges.stop()
             ground.inspector.close()
             await ground.db.close()
 

@@ -110,14 +110,19 @@ class Nudges:
         self._closed = True
         for listener in self._everybody():
             listener.end()
+
+    async def stop(self) -> None:
+        """End every stream, and stop looking before the database is put away."""
+        self.close()
         if self._looking is not None:
             self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
 
     def _everybody(self) -> list[Listener]:
         return [listener for own in self._listeners.values() for listener in own]
 
     async def _keep_looking(self) -> None:
-        while self._listeners:
+        while self._listeners and not self._closed:
             try:
                 await self.look()
             except Exception as error:  # noqa: BLE001 - an outage passes, and nudges may be lost

@@ -8,13 +8,13 @@ from typing import TypeVar
 
 import click
 
-from backend.cli import lifeline
+from backend.cli import farewell, lifeline
 from backend.cli.ending import end_on_signals, until_signal
 from backend.cli.ground import data_option, installation, json_option, settings_for
 from backend.cli.tell import Teller
 from backend.settings import Settings
 
-# Open connections may hold up the end for so many seconds; an event stream would do so for ever.
+# Open connections may hold up the end for so many seconds. Event streams end by themselves.
 KILL_TIMEOUT = 3
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -76,7 +76,7 @@ def serve(host: str, port: int, data: Path | None) -> None:
     with installation(settings_for(data), Teller()) as settings:
         os.environ["DOORSTEP_DATA"] = str(settings.data)
         os.environ["DOORSTEP_DATABASE_URL"] = str(settings.database_url)
-        Server(
+        server = Server(
             "backend.cli.worker:create",
             factory=True,
             interface=Interfaces.ASGI,
@@ -85,7 +85,9 @@ def serve(host: str, port: int, data: Path | None) -> None:
             workers=1,
             workers_kill_timeout=KILL_TIMEOUT,
             log_level=LogLevels.warning,
-        ).serve()
+        )
+        server.on_startup(farewell.warn_workers)
+        server.serve()
 
 
 @click.command()

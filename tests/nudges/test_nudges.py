@@ -1,9 +1,10 @@
 """Nudges: numbers and nothing else, from one look for all, for a bounded time."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack, aclosing
 from pathlib import Path
+from typing import Protocol
 from uuid import UUID, uuid4
 
 import anyio
@@ -21,6 +22,26 @@ from tests.fixtures.phones import a_phone, settings_for
 pytestmark = pytest.mark.anyio
 
 RETRY, QUIET = b"retry: 5000\n\n", b": still here\n\n"
+
+
+class Watch(Protocol):
+    """Makes the nudges of a process."""
+
+    def __call__(self, *, other: Database | None = None, every_s: float = 60) -> Nudges: ...
+
+
+@pytest.fixture
+async def watch(db: Database) -> AsyncIterator[Watch]:
+    """Nudges that look at their first listener, then when told to, and stop with the test."""
+    made: list[Nudges] = []
+
+    def make(*, other: Database | None = None, every_s: float = 60) -> Nudges:
+        made.append(Nudges(other or db, every_s))
+        return made[-1]
+
+    yield make
+    for nudges in made:
+        await nudges.stop()
 
 
 def somebody(*scopes: str, streams: int = 3, device: UUID | None = None) -> Interest:
@@ -45,9 +66,9 @@ async def rest_of(events: AsyncGenerator[bytes, None]) -> list[bytes]:
         return [piece async for piece in events]
 
 
-async def test_a_listener_learns_every_new_number(db: Database) -> None:
+async def test_a_listener_learns_every_new_number(db: Database, watch: Watch) -> None:
     """The present number comes first, then each change that was looked at."""
-    nudges, who = Nudges(db, every_s=0), somebody()
+    nudges, who = watch(every_s=0), somebody()
     async with aclosing(stream(nudges, who)) as events:
         assert await anext(events) == RETRY
         assert await anext(events) == nudge(0)
@@ -56,10 +77,10 @@ async def test_a_listener_learns_every_new_number(db: Database) -> None:
             assert await anext(events) == nudge(v)
 
 
-async def test_several_changes_between_two_looks_are_one_nudge(db: Database) -> None:
+async def test_several_changes_between_two_looks_are_one_nudge(db: Database, watch: Watch) -> None:
     """Nobody is told of a number that is past already; several scopes are their sum."""
     one, two = (feed.driver_scope(uuid4()) for _ in range(2))
-    nudges = Nudges(db)
+    nudges = watch()
     with nudges.listen(somebody(one, two)) as listener:
         await nudges.look()
         listener.stirred.clear()
@@ -70,15 +91,14 @@ async def test_several_changes_between_two_looks_are_one_nudge(db: Database) -> 
         listener.stirred.clear()
         await nudges.look()
         assert not listener.stirred.is_set()
-    nudges.close()
 
 
-async def test_one_look_serves_everybody(db: Database) -> None:
+async def test_one_look_serves_everybody(db: Database, watch: Watch) -> None:
     """However many streams are open, a look is one statement and writes nothing."""
     said: list[str] = []
     engine = db._engine.sync_engine
     event.listen(engine, "before_cursor_execute", lambda *a: said.append(a[2]))
-    nudges, scopes = Nudges(db), [feed.driver_scope(uuid4()) for _ in range(60)]
+    nudges, scopes = watch(), [feed.driver_scope(uuid4()) for _ in range(60)]
     with ExitStack() as everybody:
         for scope in scopes:
             everybody.enter_context(nudges.listen(somebody(scope)))
@@ -86,19 +106,35 @@ async def test_one_look_serves_everybody(db: Database) -> None:
         assert nudges.streams == 60
     assert 1 <= len(said) <= 2  # ours, and perhaps that of the task
     assert all("FROM scope WHERE id = ANY" in text for text in said)
-    nudges.close()
 
 
-async def test_a_life_is_bounded(db: Database) -> None:
+async def test_every_process_hears_what_any_committed(
+    db: Database, pg_url: str, watch: Watch
+) -> None:
+    """Two API processes look for themselves: neither needs to be told by the other."""
+    other, who = Database(pg_url), somebody()
+    watches = [watch(every_s=0), watch(other=other, every_s=0)]
+    streams = [stream(nudges, who) for nudges in watches]
+    for opened in streams:
+        assert [await anext(opened), await anext(opened)] == [RETRY, nudge(0)]
+    await change(db, who.scopes[0])
+    for opened in streams:
+        assert await anext(opened) == nudge(1)
+        await opened.aclose()
+    await watches[1].stop()
+    await other.close()
+
+
+async def test_a_life_is_bounded(watch: Watch) -> None:
     """A stream ends by itself, and its client comes again."""
-    nudges = Nudges(db)
+    nudges = watch()
     assert await rest_of(stream(nudges, somebody(), life_s=0)) == [RETRY]
     assert nudges.streams == 0
 
 
-async def test_the_oldest_of_too_many_streams_makes_room(db: Database) -> None:
+async def test_the_oldest_of_too_many_streams_makes_room(watch: Watch) -> None:
     """The limit is a device's own: another device of the same driver keeps its streams."""
-    nudges, who = Nudges(db), somebody(streams=2)
+    nudges, who = watch(), somebody(streams=2)
     other = Interest(uuid4(), who.scopes, 2)
     streams = [stream(nudges, interest) for interest in (other, who, who, who)]
     for opened in streams:
@@ -110,16 +146,18 @@ async def test_the_oldest_of_too_many_streams_makes_room(db: Database) -> None:
     assert nudges.streams == 0
 
 
-async def test_quiet_streams_are_kept_alive(db: Database) -> None:
+async def test_quiet_streams_are_kept_alive(watch: Watch) -> None:
     """A comment keeps proxies from closing a quiet stream."""
-    async with aclosing(stream(Nudges(db), somebody(), keep_alive_s=0)) as events:
+    async with aclosing(stream(watch(), somebody(), keep_alive_s=0)) as events:
         assert [await anext(events), await anext(events)] == [RETRY, QUIET]
 
 
-async def test_a_revoked_device_hears_no_more(db: Database, pg_url: str, tmp_path: Path) -> None:
+async def test_a_revoked_device_hears_no_more(
+    db: Database, pg_url: str, tmp_path: Path, watch: Watch
+) -> None:
     """Its stream ends at the next look; that of the driver's other device goes on."""
     phone = await a_phone(db, settings_for(pg_url, tmp_path))
-    scope, nudges = feed.driver_scope(phone.driver_id), Nudges(db)
+    scope, nudges = feed.driver_scope(phone.driver_id), watch()
     revoked = stream(nudges, somebody(scope, device=phone.id))
     other = stream(nudges, somebody(scope))
     for opened in (revoked, other):
@@ -131,12 +169,11 @@ async def test_a_revoked_device_hears_no_more(db: Database, pg_url: str, tmp_pat
     assert nudge(0) not in (await rest_of(revoked))[1:]
     assert nudges.streams == 1
     await other.aclose()
-    nudges.close()
 
 
-async def test_closing_ends_every_stream_and_admits_no_new_one(db: Database) -> None:
+async def test_closing_ends_every_stream_and_admits_no_new_one(watch: Watch) -> None:
     """The process can stop at once, whoever listens and whoever comes last."""
-    nudges = Nudges(db)
+    nudges = watch()
     streams = [stream(nudges, somebody()) for _ in range(50)]
     for opened in streams:
         await anext(opened)
@@ -147,10 +184,10 @@ async def test_closing_ends_every_stream_and_admits_no_new_one(db: Database) -> 
 
 
 async def test_an_outage_passes(
-    db: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    db: Database, watch: Watch, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A look that fails is logged, and the next one tells what was missed."""
-    nudges, who = Nudges(db, every_s=0), somebody()
+    nudges, who = watch(every_s=0), somebody()
     failed = asyncio.Event()
 
     def broken() -> None:
