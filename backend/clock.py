@@ -24,9 +24,7 @@ def rfc3339(moment: datetime) -> str:
     """Write a moment as the wire does: UTC, milliseconds, ``Z`` (RFC 3339)."""
     if moment.tzinfo is None:
         raise ValueError("a moment without a time zone is no moment")
-    return (
-        moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-    )
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def parse_time(text: str) -> datetime:

@@ -12,8 +12,7 @@ def routers() -> list[Router]:
     from driver_api.have import HaveController
     from driver_api.health import HealthController
     from driver_api.positions import PositionController, lane
-    from driver_api.sync import sync_call
-    from sync.pull import Digests
+    from driver_api.sync import answering, sync_call
 
     handset = Router(
         "/driver/v1",
@@ -28,7 +27,7 @@ def routers() -> list[Router]:
         dependencies={
             "uploads": Provide(uploads),
             "lane": Provide(lane, use_cache=True),
-            "digests": Provide(Digests, sync_to_thread=False, use_cache=True),
+            "answering": Provide(answering, sync_to_thread=False),
         },
         tags=["driver"],
     )

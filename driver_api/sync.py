@@ -1,14 +1,11 @@
 """``POST /driver/v1/sync``: one round trip pushes and pulls (contract §2)."""
 
-from uuid import UUID
-
 from litestar import Request, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from msgspec import Struct
 
-from backend.keys import Keys
-from backend.store.database import Database
+from backend.identity.callers import named_device
 from backend.wire.body import read_body
 from sync.answer import Answering
 from sync.call import open_call
@@ -26,16 +23,18 @@ class SyncIn(Struct):
     mutations: list[dict[str, object]] = []
 
 
+def answering(state: State) -> Answering:
+    """Provide who answers: one dependency, because the framework makes a task for each of many."""
+    ground, digests = state["ground"], state.setdefault("digests", Digests())
+    return Answering(ground.db, ground.keys, digests)
+
+
 @post("/sync", status_code=200, operation_id="sync", opt={"body": SyncIn})
 async def sync_call(
-    request: Request[None, None, State],
-    named_device: NamedDependency[UUID],
-    db: NamedDependency[Database],
-    keys: NamedDependency[Keys],
-    digests: NamedDependency[Digests],
+    request: Request[None, None, State], answering: NamedDependency[Answering]
 ) -> Reply:
     """Take in what the phone did, and tell it what changed."""
-    arrived = db.now()  # a slow road may take its time over the body
+    arrived = answering.db.now()  # a slow road may take its time over the body
+    device_id = named_device(request, answering.keys, arrived)
     envelope = open_envelope(await read_body(request, MAX_BYTES, BatchTooLarge))
-    call = open_call(named_device, arrived, envelope)
-    return await Answering(db, keys, digests).answer(call)
+    return await answering.answer(open_call(device_id, arrived, envelope))

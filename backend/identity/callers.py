@@ -1,6 +1,7 @@
 """Litestar providers: who is calling. Handlers ask for ``device`` or ``person``, or it is 401."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from litestar.di import NamedDependency
@@ -39,16 +40,14 @@ def calling(known: store.KnownDevice) -> CallingDevice:
     return CallingDevice(known.id, known.driver_id, known.revoked_at is not None, known.public_key)
 
 
-async def named_device(
-    request: AnyRequest, db: NamedDependency[Database], keys: NamedDependency[Keys]
-) -> UUID:
+def named_device(request: AnyRequest, keys: Keys, now: datetime) -> UUID:
     """Return the device a token names; whoever asks for this looks the device up himself.
 
     Raises:
         TokenInvalid: no token, or none of ours.
         TokenExpired: ours, but over.
     """
-    return access.read(keys, _bearer(request), db.now())
+    return access.read(keys, _bearer(request), now)
 
 
 async def any_device(

@@ -34,9 +34,17 @@ def is_snapshot(tx: Tx) -> bool:
     return _SNAPSHOT in tx.info
 
 
+async def flush(tx: Tx) -> None:
+    """Write what waits, without waking the mapper for nothing."""
+    if tx.new or tx.dirty:
+        await tx.flush()
+    elif ledger.waits(tx):
+        await ledger.write(tx)
+
+
 async def settle(tx: Tx) -> None:
     """Write all that waits, the scopes' counters last; from here on there is only reading."""
-    await tx.flush()
+    await flush(tx)
     await feed.publish(tx)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from backend.domain.people import ActorType
-from backend.store.database import Tx
+from backend.store.database import Tx, flush
 from backend.store.direct import adopt, fetch
 from backend.tables.audit import AuditEntry
 from backend.tables.plans import Route
@@ -45,7 +45,7 @@ async def lock_stops(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> dict[UUI
     """Hold, in id order, those of the stops that ever were this driver's; read them afresh."""
     if not ids:
         return {}
-    await tx.flush()
+    await flush(tx)
     rows = await fetch(tx, _LOCK_STOPS, ids, driver_id)
     return {row["id"]: adopt(tx, Stop, row) for row in rows}
 
@@ -71,7 +71,7 @@ async def lock_routes(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> dict[UU
     """Hold, in id order, those of the routes that ever were this driver's; read them afresh."""
     if not ids:
         return {}
-    await tx.flush()
+    await flush(tx)
     rows = await fetch(tx, _LOCK_ROUTES, ids, driver_id)
     return {row["id"]: adopt(tx, Route, row) for row in rows}
 
