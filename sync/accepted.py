@@ -7,10 +7,8 @@ from uuid import UUID
 
 from backend.keys import Keys
 from backend.store import devices, mutations
-from backend.store.database import Tx, moment
-from sync.clocks import Exchange
-from sync.clockwork import DeviceTime
-from sync.intake import Intake
+from backend.store.database import Tx
+from sync.again import SecondLook
 
 
 async def accept(tx: Tx, keys: Keys, device_id: UUID | None, mutation_id: UUID | None) -> None:
@@ -24,8 +22,7 @@ async def accept(tx: Tx, keys: Keys, device_id: UUID | None, mutation_id: UUID |
     row = await mutations.of_revoked(tx, device_id, mutation_id)
     if journal is None or row is None or await _is_told(tx, device_id, mutation_id):
         return
-    nobody_called = Exchange(moment(tx), DeviceTime())
-    await Intake(tx, keys, journal, nobody_called, carefully=True).accept(row)
+    await SecondLook.at(tx, keys, journal).accept(row)
     await devices.keep_journal(tx, journal)
 
 

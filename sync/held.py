@@ -16,9 +16,7 @@ from backend.domain.inbox import InboxKind
 from backend.keys import Keys
 from backend.store import devices, mutations
 from backend.store.database import Database, moment
-from sync.clocks import Exchange
-from sync.clockwork import DeviceTime
-from sync.intake import Intake, about_held
+from sync.again import SecondLook, about_held
 from sync.mutations import Mutation, hear
 
 PATIENCE = timedelta(hours=24)
@@ -71,7 +69,6 @@ async def _judge_devices(db: Database, keys: Keys, ids: Iterable[UUID]) -> int:
         async with db.begin() as tx:
             journal = await devices.lock_journal(tx, device_id)
             if journal is not None:
-                nobody_called = Exchange(moment(tx), DeviceTime())
-                judged += await Intake(tx, keys, journal, nobody_called, carefully=True).again()
+                judged += await SecondLook.at(tx, keys, journal).again()
                 await devices.keep_journal(tx, journal)
     return judged

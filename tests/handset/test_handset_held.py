@@ -8,6 +8,7 @@ from sqlmodel import col
 
 from backend.audit.record import Event, record
 from backend.domain.people import SYSTEM
+from backend.identity.devices import revoke
 from backend.keys import load_keys
 from backend.store.database import moment
 from backend.store.dispatch import assign
@@ -189,3 +190,25 @@ async def test_a_kind_nobody_knows_yet_waits_and_is_shown(bench: Bench) -> None:
     bench.clock.advance(hours=24)
     assert await ask_about_held(bench.db) >= 1
     assert await _questions(bench, phone) == [("quarantined", "open")]
+
+
+async def test_a_repeat_of_what_is_held_gets_the_new_answer_at_once(bench: Bench) -> None:
+    """Sent again after its stop has come: judged by that very call, and answered as a repeat."""
+    phone, made, strange = await _on_the_road(bench)
+    act = phone.arrive(strange)
+    await phone.sync()
+    await _give(bench, made, strange)
+    (receipt,) = (await phone.syncer.push([act])).receipts
+    assert (receipt.outcome, receipt.duplicate) == ("applied", True)
+
+
+async def test_what_was_held_before_a_revocation_still_counts(bench: Bench) -> None:
+    """The driver did it and said it in time; only what comes afterwards is set aside."""
+    phone, made, strange = await _on_the_road(bench)
+    act = phone.arrive(strange)
+    await phone.sync()
+    async with bench.db.begin() as tx:
+        await revoke(tx, SYSTEM, UUID(phone.session.device_id))
+    await _give(bench, made, strange)
+    assert await judge_held(bench.db, load_keys(bench.settings.data)) == 1
+    assert await _answers(bench, act) == [("applied", None)]
