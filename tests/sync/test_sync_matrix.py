@@ -62,6 +62,8 @@ ONCE = {
     "journey": {row.split()[0] for row in AGREED.split("\n")[2:-1]}
     - {"revoked", "unknown", "gap", "own_other_device", "route_closed"},
 }
+# What is held or quarantined before anybody judges it.
+NOT_JUDGED = {Situation.REVOKED, Situation.UNKNOWN, Situation.GAP}
 FOLLOW_UP = {
     "reassigned": "re_dispatch",
     "reassigned_arrived": "call",
@@ -153,3 +155,19 @@ def test_a_missing_cell_fails_at_once() -> None:
     """Neither is one with a hole."""
     with pytest.raises(ValueError, match="shorter"):
         read_table(CELLS.replace("gap                 H ", "gap "))
+
+
+@pytest.mark.parametrize("act", [Act.PROVE, Act.NOTE, Act.POSITION])
+@pytest.mark.parametrize("own", [Situation.OWN_DELIVERED, Situation.OWN_FAILED])
+def test_what_only_tells_may_come_before_or_after_the_end(act: Act, own: Situation) -> None:
+    """Proof, notes and positions commute with everything that their driver tells."""
+    assert MATRIX[act, own] == MATRIX[act, Situation.NONE]
+
+
+@pytest.mark.parametrize("act", [Act.DELIVER, Act.PART])
+@pytest.mark.parametrize("row", [row for row in Situation if row not in NOT_JUDGED])
+def test_a_delivery_is_never_refused(act: Act, row: Situation) -> None:
+    """What changed hands changed hands, whatever was decided meanwhile."""
+    cell = MATRIX[act, row]
+    for ruling in (cell.ruling, cell.otherwise or cell.ruling):
+        assert ruling.outcome in (Outcome.APPLIED, Outcome.CONFLICT) or ruling.merges
