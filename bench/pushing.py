@@ -20,6 +20,7 @@ from backend.cli import schema
 from backend.embedded import running
 from backend.identity.callers import CallingDevice
 from backend.keys import load_keys
+from backend.store import devices
 from backend.store.database import Database
 from sync.clocks import Exchange
 from sync.clockwork import DeviceTime
@@ -69,9 +70,13 @@ async def measure(db: Database, folder: Path, batches: int, size: int, *, carefu
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(batches):
         async with db.begin() as tx:
-            nobody = Exchange(db.now(), DeviceTime())
-            intake = Intake(tx, keys, device, nobody, carefully=carefully)
+            journal = await devices.lock_journal(tx, device.id)
+            if journal is None:
+                raise LookupError("the phone has no journal")
+            exchange = Exchange(db.now(), DeviceTime())
+            intake = Intake(tx, keys, journal, exchange, carefully=carefully)
             await intake.take(phone.notes(size), gapped=False)
+            await devices.keep_journal(tx, journal)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     event.remove(db._engine.sync_engine, "before_cursor_execute", count)  # noqa: SLF001
     told = batches * size
