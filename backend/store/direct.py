@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import exc
 from sqlalchemy import inspect as inspect_row
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy.orm import class_mapper, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 
 from backend.tables.base import Audited
@@ -64,7 +64,7 @@ def json_text(value: object) -> str | None:
 
 def adopt(tx: AsyncSession, table: type[R], row: Mapping[str, Any]) -> R:
     """Make a row that was read here one of the session's, or refresh the one it has."""
-    mapper = inspect_row(table)
+    mapper = class_mapper(table)  # which is made ready by this, as the first query makes it too
     known = tx.sync_session.identity_map.get(mapper.identity_key_from_primary_key((row["id"],)))
     if known is not None:
         for name, value in row.items():
