@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.network import refuse_strangers
@@ -20,6 +21,10 @@ pytest_plugins = ["tests.fixtures.databases", "tests.fixtures.object_store"]
 ROOT = Path(__file__).parents[1]
 
 refuse_strangers()
+
+# How fast a machine is today says nothing about the code.
+settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any")
 
 
 # What takes longest begins first, so that no worker is left alone with it at the end.
