@@ -18,6 +18,8 @@ from tests.faults.worlds import PASSWORD
 
 Over = Callable[[], bool]
 _OPEN = ("released", "arrived")
+# Who has so many photos to bring up takes no more for the moment.
+_BACKLOG = 12
 
 
 def pictures(dice: random.Random, most: int) -> Photo:
@@ -97,7 +99,7 @@ class Driver:
         assert earlier.stop_id is not None
         for _ in range(self.dice.randrange(1, 4)):
             self.phone.note(earlier.stop_id, f"note {self.dice.random()}")
-        if self.dice.random() < 0.5:
+        if self.phone.unsent_photos < _BACKLOG and self.dice.random() < 0.5:
             self.phone.add_evidence(act, [self._photo()])
 
     def _photo(self) -> Photo:

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import anyio
 from sqlalchemy import text
 
 from backend.clock import SystemClock
@@ -32,6 +33,8 @@ from tests.fixtures.plans import a_plan
 from tests.fixtures.servers import serving
 
 DRIVERS, SUPERVISORS, PLANNERS = 3, 3, 2
+# A reader looks so often; all else of the machine is for the writers.
+_PAUSE_S = 0.03
 
 
 @dataclass
@@ -49,6 +52,7 @@ class Watch:
         while not over():
             with contextlib.suppress(Unreachable):
                 await self.look()
+            await anyio.sleep(_PAUSE_S)
 
     async def look(self) -> None:
         """Follow the cursor up to now."""
