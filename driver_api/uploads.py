@@ -201,14 +201,16 @@ class Uploads:
             await self._spoil(device, upload, part)
             raise ChecksumMismatch("the whole file does not hash to what was announced")
         try:
-            facts = await self.inspector.inspect(upload.kind, upload.media_type, part.path)
+            with part.ours():
+                facts = await self.inspector.inspect(upload.kind, upload.media_type, part.path)
         except DoorstepError as refusal:
             if refusal.status < 500:
                 await self._spoil(device, upload, part, hopeless=True)
             raise
         true = replace(upload, media_type=_media_type(facts))
         try:
-            await self.blobs.put_file(upload.sha256, part.path, true.media_type)
+            with part.ours():
+                await self.blobs.put_file(upload.sha256, part.path, true.media_type)
         except WrongBytesError as error:
             raise UploadTakenOver from error
         async with self.db.begin() as tx:
@@ -218,6 +220,7 @@ class Uploads:
                 await self.blobs.delete(upload.sha256)
             elif not is_late and await self.blobs.size(upload.sha256) != upload.size:
                 # An erasure for somebody else who had the same bytes came between.
+                with part.ours():
                 await self.blobs.put_file(upload.sha256, part.path, true.media_type)
         await self.staging.discard(device.id, upload.sha256)
 

@@ -19,7 +19,7 @@ from uuid import UUID
 import anyio
 import anyio.to_thread
 
-from backend.blobs.address import digest_of, key_of, storage_faults
+from backend.blobs.address import BlobsUnavailable, digest_of, key_of, storage_faults
 from backend.blobs.folder import make_durably, sync_directory
 from backend.errors import StateConflict
 
@@ -52,12 +52,23 @@ class Part:
 
     async def sync(self) -> None:
         """Make what was appended durable."""
-        await anyio.to_thread.run_sync(_fsync, self.path, limiter=self.threads)
+        with self.ours():
+            await anyio.to_thread.run_sync(_fsync, self.path, limiter=self.threads)
 
     async def digest(self) -> str:
         """Hash the whole file as it lies on the disk."""
-        with storage_faults():
+        with self.ours(), storage_faults():
             return await anyio.to_thread.run_sync(digest_of, self.path, limiter=self.threads)
+
+    @contextmanager
+    def ours(self) -> Iterator[None]:
+        """Do something with the file; if a copy of our request put it away, that one takes over."""
+        try:
+            yield
+        except (BlobsUnavailable, FileNotFoundError) as error:
+            if self.path.exists():
+                raise
+            raise UploadTakenOver from error
 
     def _append(self, piece: bytes) -> int:
         with self._mine() as fd:

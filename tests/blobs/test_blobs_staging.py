@@ -66,6 +66,19 @@ async def test_a_writer_does_not_outlive_its_upload(staging: Staging) -> None:
     assert (new.start, await staging.length(DEVICE, SHA)) == (0, 0)
 
 
+async def test_a_copy_that_was_faster_is_no_fault_of_the_disk(staging: Staging) -> None:
+    """Of two copies of a request one completes the upload; the other is told, and may ask."""
+    part = await staging.begin(DEVICE, SHA)
+    await part.append(b"abcdef")
+    await staging.discard(DEVICE, SHA)
+    with pytest.raises(UploadTakenOver):
+        await part.sync()
+    with pytest.raises(UploadTakenOver):
+        await part.digest()
+    with pytest.raises(UploadTakenOver), part.ours():
+        part.path.read_bytes()
+
+
 async def test_two_processes_know_of_each_other(tmp_path: Path) -> None:
     """The right to write lies in the file system, so another process takes over as well."""
     here, there = Staging(tmp_path / "staging"), Staging(tmp_path / "staging")
