@@ -14,10 +14,10 @@ from pod import service
 from sync import closing, door
 from sync.case import Answer, Case
 from sync.correcting import correct
-from sync.decide import Known, Said, decide, moves
+from sync.decide import Decision, Known, Said, decide, moves
 from sync.door import ISSUED, was_good
 from sync.kinds import Kind
-from sync.matrix import Act, Ask, Fact, Outcome, Ruling
+from sync.matrix import Act, Ask, Fact, Outcome, Ruling, Situation
 from sync.note import name_evidence, note
 from sync.words import (
     CodePresented,
@@ -35,8 +35,7 @@ async def judge(case: Case, stop: Stop, known: Known, closed: Told | None) -> An
     decision = decide(_said(case), known, _facts(case, stop, known))
     answer = await _carry_out(case, stop, decision.ruling, closed)
     if (item := _question(decision.ruling, answer)) is not None:
-        asked = f"{case.mutation.kind} while {decision.situation}"
-        await _ask(case, stop, item, _DETAILS.get(item, asked))
+        await _ask(case, stop, item, _DETAILS.get(item) or _told(case, decision))
     opens, cause = decision.ruling.opens, case.heard.id
     if opens is not None and cause is not None and answer.outcome is Outcome.CONFLICT:
         await open_follow_up(case.tx, opens, stop.id, cause)
@@ -73,6 +72,16 @@ def _question(ruling: Ruling, answer: Answer) -> InboxKind | None:
     return None
 
 
+def _told(case: Case, decision: Decision) -> str:
+    """Word the question; what the office has mended since the failure can be tried again."""
+    told, body = f"{case.mutation.kind} while {decision.situation}", case.mutation.body
+    if not isinstance(body, Failed):
+        return told
+    mended = (body.reason, decision.situation) in _MENDED
+    return f"{told}: {body.reason}{'; another attempt may succeed' if mended else ''}"
+
+
+_MENDED = frozenset({("wrong_address", Situation.PLACE), ("closed", Situation.WINDOW)})
 _ITEMS = MappingProxyType({Ask.CONFLICT: InboxKind.CONFLICT, Ask.NOTICE: InboxKind.NOTICE})
 _DETAILS = MappingProxyType({InboxKind.CORRECTION: "The driver corrects himself after the window"})
 

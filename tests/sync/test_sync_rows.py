@@ -389,6 +389,19 @@ async def test_a_new_order_of_the_route_beats_a_wish(ground: Ground) -> None:
     assert await opened(ground.db, said[1]["id"]) == (["notice"], [])
 
 
+async def test_a_failure_that_the_office_mended_meanwhile_can_be_tried_again(
+    ground: Ground,
+) -> None:
+    """It was closed when he came; he comes at another time now: the item says so."""
+    await window(ground)
+    said = ground.driver.says("stop.failed", {"reason": "closed"}, "business")
+    await ground.driver.call(said)
+    async with ground.db.snapshot() as tx:
+        asked = select(col(InboxItem.detail)).where(col(InboxItem.mutation_id) == UUID(said["id"]))
+        (detail,) = await tx.scalars(asked)
+    assert detail == "stop.failed while window: closed; another attempt may succeed"
+
+
 async def test_what_a_delivered_stop_was_taken_from_loses_it(ground: Ground) -> None:
     """The stop leaves the colleague's manifest, as a tombstone, and is back on the driver's."""
     await reassigned(ground)
