@@ -22,9 +22,10 @@ from sync.case import Answer, receipt
 from sync.clocks import Exchange
 from sync.clockwork import Estimate
 from sync.dating import Dating, to_json
+from sync.decide import uniform
 from sync.judging import REVOKED, Judging, closes
 from sync.keeping import to_keep, told
-from sync.matrix import Outcome
+from sync.matrix import Outcome, Situation
 from sync.mutations import Fault, Heard
 from sync.numbering import Numbering, Standing
 from sync.recall import recall
@@ -33,6 +34,7 @@ from sync.signatures import is_signed
 
 CHUNK = 50
 
+_GAP = uniform(Situation.GAP)
 _REFUSED = {
     Standing.FORK: ("fork", "this number was taken in with other content; the first stays"),
     Standing.ID_TAKEN: ("id_taken", "this id was taken in under another number"),
@@ -88,7 +90,7 @@ class Intake:
                 return msgspec.structs.replace(stored.receipt, id=heard.echo, duplicate=True)
             case Standing.GAP:
                 detail = f"send again from {numbering.need_from}"
-                return receipt(heard, Answer(Outcome.HELD, "gap", detail), None)
+                return receipt(heard, Answer(_GAP.outcome, "gap", detail), None)
             case Standing.KNOWN_ID if stored is not None:
                 answered = msgspec.structs.replace(
                     stored.receipt, n=heard.n, id=heard.echo, duplicate=True

@@ -17,15 +17,15 @@ from backend.wire.outage import will_pass
 from sync.bench import Bench
 from sync.case import Answer, receipt
 from sync.clockwork import Estimate
-from sync.matrix import Outcome
+from sync.decide import uniform
+from sync.matrix import Outcome, Situation
 from sync.mutations import Heard, Mutation
 from sync.receipts import Receipt
 from sync.signatures import is_signed
 from sync.words import LostEvents
 
-REVOKED = Answer(
-    Outcome.QUARANTINED, "device_revoked", "this device was revoked; a person looks at it"
-)
+_RULED = uniform(Situation.REVOKED)
+REVOKED = Answer(_RULED.outcome, _RULED.code, "this device was revoked; a person looks at it")
 _log = logging.getLogger("doorstep.sync")
 
 
