@@ -221,7 +221,7 @@ class Uploads:
             elif not is_late and await self.blobs.size(upload.sha256) != upload.size:
                 # An erasure for somebody else who had the same bytes came between.
                 with part.ours():
-                await self.blobs.put_file(upload.sha256, part.path, true.media_type)
+                    await self.blobs.put_file(upload.sha256, part.path, true.media_type)
         await self.staging.discard(device.id, upload.sha256)
 
     async def _spoil(
