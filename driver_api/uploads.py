@@ -203,6 +203,8 @@ class Uploads:
         try:
             with part.ours():
                 facts = await self.inspector.inspect(upload.kind, upload.media_type, part.path)
+        except UploadTakenOver:
+            raise
         except DoorstepError as refusal:
             if refusal.status < 500:
                 await self._spoil(device, upload, part, hopeless=True)
