@@ -117,17 +117,17 @@ async def weigh(
     ``policy`` is the version the driver held (``segments.policy(tx, stop.segment, version)``),
     ``door`` the answer of ``try_door``, or ``known_door`` where nothing was given.
     """
-    exhibits = [_exhibit(item) for item in await store.named(tx, stop.id)]
+    seen = await store.shown(tx, stop)
+    exhibits = [_exhibit(item) for item in seen.named]
     if claim.strokes is not None:
         exhibits.append(_drawn(claim.strokes))
-    noted = await store.notes(tx, stop.id)
     shown = Evidence(
         exhibits=tuple(exhibits),
         door=door,
         name=claim.name,
-        note=claim.note or "\n".join(noted),
-        fix=await _fix(tx, stop, claim.fix),
-        scans=await store.parcels_scanned(tx, stop.id),
+        note=claim.note or "\n".join(seen.notes),
+        fix=_fix(seen, claim.fix),
+        scans=seen.scans,
     )
     return judge(policy, claim.outcome, claim.method, claim.reason, shown, late=late)
 
@@ -248,9 +248,8 @@ def _drawn(strokes: object) -> Exhibit:
     return Exhibit(EvidenceKind.SIGNATURE, "strokes", state)
 
 
-async def _fix(tx: Tx, stop: Stop, fix: Mapping[str, Any] | None) -> FixFacts | None:
-    place = await store.place_of(tx, stop) if fix else None
-    if fix is None or place is None:
+def _fix(seen: store.Shown, fix: Mapping[str, Any] | None) -> FixFacts | None:
+    if not fix or seen.lat is None or seen.lon is None:
         return None
-    away = distance_m(LatLon(fix["lat"], fix["lon"]), LatLon(*place))
+    away = distance_m(LatLon(fix["lat"], fix["lon"]), LatLon(seen.lat, seen.lon))
     return FixFacts(away, float(fix.get("accuracy_m") or 0.0), mock=fix.get("mock") is True)

@@ -4,10 +4,11 @@ Lock order everywhere: device → stops by id → scopes by id. The counters com
 ``begin`` bumps the scopes that a transaction touched as its very last statement before commit.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
+from uuid import UUID
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession, async_session, create_async_engine
@@ -17,8 +18,10 @@ from sqlalchemy.util import await_only
 from backend.clock import Clock, SystemClock
 from backend.ids import current_request
 from backend.store import feed, ledger
+from backend.tables.base import Audited
 
 Tx = AsyncSession
+R = TypeVar("R", bound=Audited)
 
 
 def moment(tx: Tx) -> datetime:
@@ -40,6 +43,19 @@ async def flush(tx: Tx) -> None:
         await tx.flush()
     elif ledger.waits(tx):
         await ledger.write(tx)
+
+
+async def show_rows(tx: Tx, table: type[R], fits: Callable[[R], bool]) -> None:
+    """Write what waits if a row that fits is among it, for who then reads past the mapper."""
+    made = any(isinstance(row, table) and fits(row) for row in tx.new)
+    if made or ledger.changes(tx, table, fits):
+        await flush(tx)
+
+
+async def show_events(tx: Tx, stop_id: UUID, *kinds: str) -> None:
+    """Write what waits if an event of these kinds at a stop is among it."""
+    if ledger.tells(tx, stop_id, kinds):
+        await flush(tx)
 
 
 async def settle(tx: Tx) -> None:

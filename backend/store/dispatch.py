@@ -12,6 +12,8 @@ from sqlmodel import col
 
 from backend.domain.route import RouteState
 from backend.domain.stop import StopState
+from backend.store.database import show_rows
+from backend.store.direct import adopt, fetch
 from backend.tables.consignments import Consignment
 from backend.tables.fleet import Depot, Shift
 from backend.tables.plans import Plan, Route
@@ -66,8 +68,9 @@ async def lock_routes(tx: AsyncSession, ids: Collection[UUID]) -> Sequence[Route
 
 async def lock_consignment(tx: AsyncSession, consignment_id: UUID) -> Consignment:
     """Hold a consignment."""
-    query = select(Consignment).where(col(Consignment.id) == consignment_id).with_for_update()
-    return (await tx.execute(query)).scalar_one()
+    await show_rows(tx, Consignment, lambda row: row.id == consignment_id)
+    rows = await fetch(tx, "SELECT * FROM consignment WHERE id = $1 FOR UPDATE", consignment_id)
+    return adopt(tx, Consignment, rows[0])
 
 
 async def lock_consignments(tx: AsyncSession, ids: Collection[UUID]) -> dict[UUID, Consignment]:
@@ -76,14 +79,16 @@ async def lock_consignments(tx: AsyncSession, ids: Collection[UUID]) -> dict[UUI
     return {row.id: row for row in await tx.scalars(query.with_for_update())}
 
 
+_OPEN_STOP = """
+SELECT EXISTS (SELECT FROM stop WHERE consignment_id = $1 AND id <> $2
+               AND state IN ('planned', 'released', 'arrived'))
+"""
+
+
 async def has_open_stop(tx: AsyncSession, consignment_id: UUID, *, besides: UUID) -> bool:
     """Tell whether another visit of a consignment is still to be made."""
-    query = select(col(Stop.id)).where(
-        col(Stop.consignment_id) == consignment_id,
-        col(Stop.id) != besides,
-        col(Stop.state).in_((StopState.PLANNED, StopState.RELEASED, StopState.ARRIVED)),
-    )
-    return await tx.scalar(query.limit(1)) is not None
+    await show_rows(tx, Stop, lambda s: s.consignment_id == consignment_id and s.id != besides)
+    return bool((await fetch(tx, _OPEN_STOP, consignment_id, besides))[0][0])
 
 
 async def date_of(tx: AsyncSession, route_id: UUID) -> dt.date:

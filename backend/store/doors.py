@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from backend.store.database import Tx
+from backend.store.direct import fetch_one
 from backend.tables.fleet import Shift
 from backend.tables.plans import Route
 from backend.tables.stops import Door, Stop
@@ -24,7 +25,8 @@ async def lock(tx: Tx, stop_id: UUID) -> Door:
 
 async def find(tx: Tx, stop_id: UUID) -> Door | None:
     """Return a stop's door without holding it; None where nobody tried and nothing was spent."""
-    return await tx.get(Door, stop_id)
+    row = await fetch_one(tx, "SELECT * FROM door WHERE stop_id = $1", stop_id)
+    return Door(**row) if row else None
 
 
 async def count_wrong(tx: Tx, stop_id: UUID) -> int | None:

@@ -5,11 +5,11 @@ in one statement. Nobody but ``record`` puts anything in (``tests/laws/test_laws
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import cast
+from typing import TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy.dialects import postgresql
@@ -18,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.store.direct import columns, fetch, json_text
 from backend.tables.base import Audited
+
+R = TypeVar("R", bound=Audited)
 
 _LEDGER = "ledger"
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -95,6 +97,18 @@ def of(tx: AsyncSession) -> Ledger:
 def waits(tx: AsyncSession) -> bool:
     """Tell whether anything is still to be written."""
     return _LEDGER in tx.info
+
+
+def changes(tx: AsyncSession, table: type[R], fits: Callable[[R], bool]) -> bool:
+    """Tell whether a row of a table that fits waits to be written."""
+    waiting = [row for row, _ in of(tx).changed.values()] if waits(tx) else []
+    return any(isinstance(row, table) and fits(row) for row in waiting)
+
+
+def tells(tx: AsyncSession, stop_id: UUID, kinds: Collection[str]) -> bool:
+    """Tell whether an event of these kinds at a stop waits to be written."""
+    waiting = of(tx).events if waits(tx) else []
+    return any(event.stop_id == stop_id and event.kind in kinds for event in waiting)
 
 
 def tear_out(tx: AsyncSession) -> None:

@@ -6,15 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, distinct, func, select
-from sqlalchemy.dialects.postgresql import insert
+import msgspec
+from sqlalchemy import select
 from sqlmodel import col
 
 from backend.domain.stop import ProofState, StopState
-from backend.store.database import Tx
-from backend.tables.consignments import Consignment
-from backend.tables.devices import Device
-from backend.tables.evidence import Evidence, EvidenceRef, EvidenceUpload
+from backend.store.database import Tx, show_events, show_rows
+from backend.store.direct import adopt, columns, fetch, fetch_one
 from backend.tables.plans import Route
 from backend.tables.stops import Stop, StopEvent
 
@@ -55,9 +53,9 @@ class Reference:
 
 async def lock_stop(tx: Tx, stop_id: UUID) -> Stop | None:
     """Hold a stop and return it as it is now."""
-    query = select(Stop).where(col(Stop.id) == stop_id).with_for_update()
-    held = await tx.execute(query, execution_options={"populate_existing": True})
-    return held.scalar_one_or_none()
+    await show_rows(tx, Stop, lambda stop: stop.id == stop_id)
+    row = await fetch_one(tx, "SELECT * FROM stop WHERE id = $1 FOR UPDATE", stop_id)
+    return adopt(tx, Stop, row) if row else None
 
 
 async def closing_event(tx: Tx, stop: Stop) -> Told | None:
@@ -73,33 +71,50 @@ async def closing_event(tx: Tx, stop: Stop) -> Told | None:
     return None if row is None else Told(*row)
 
 
-async def notes(tx: Tx, stop_id: UUID) -> list[str]:
-    """Return what drivers noted at a stop, in order."""
-    query = (
-        select(col(StopEvent.body)["text"].as_string())
-        .where(col(StopEvent.stop_id) == stop_id, col(StopEvent.kind) == "stop.noted")
-        .order_by(col(StopEvent.version))
-    )
-    return [text for text in await tx.scalars(query) if text]
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What was shown and told at a stop so far, and where that is, if anybody knows.
+
+    Only bytes that the naming driver himself brought in count as arrived, from whichever of his
+    devices. ``scans`` counts the different barcodes scanned for delivery.
+    """
+
+    named: tuple[Named, ...]
+    notes: list[str]
+    scans: int
+    lat: float | None
+    lon: float | None
 
 
-async def parcels_scanned(tx: Tx, stop_id: UUID) -> int:
-    """Count the different barcodes scanned for delivery at a stop."""
-    query = select(func.count(distinct(col(StopEvent.body)["barcode"].as_string()))).where(
-        col(StopEvent.stop_id) == stop_id,
-        col(StopEvent.kind) == "parcel.scanned",
-        col(StopEvent.body)["purpose"].as_string() == "deliver",
-    )
-    return (await tx.execute(query)).scalar_one()
+_SHOWN = """
+SELECT (
+  SELECT json_agg(json_build_object('sha256', r.sha256, 'kind', r.kind, 'arrived_as', e.kind,
+    'facts', e.facts, 'upload', (
+      SELECT u.state FROM evidence_upload u JOIN device d ON d.id = u.device_id
+      WHERE u.sha256 = r.sha256 AND d.driver_id = r.driver_id ORDER BY u.updated_at DESC LIMIT 1))
+    ORDER BY r.sha256, r.kind)::text
+  FROM evidence_ref r
+  LEFT JOIN evidence e ON e.sha256 = r.sha256 AND e.driver_id = r.driver_id
+  WHERE r.stop_id = $1
+), ARRAY(
+  SELECT body ->> 'text' FROM stop_event
+  WHERE stop_id = $1 AND kind = 'stop.noted' AND body ->> 'text' <> '' ORDER BY version
+), (
+  SELECT count(DISTINCT body ->> 'barcode') FROM stop_event
+  WHERE stop_id = $1 AND kind = 'parcel.scanned' AND body ->> 'purpose' = 'deliver'
+), c.lat, c.lon
+FROM consignment c WHERE c.id = $2
+"""
+_NAMED = msgspec.json.Decoder(tuple[Named, ...])
 
 
-async def place_of(tx: Tx, stop: Stop) -> tuple[float, float] | None:
-    """Return where a stop is."""
-    query = select(col(Consignment.lat), col(Consignment.lon)).where(
-        col(Consignment.id) == stop.consignment_id
-    )
-    lat, lon = (await tx.execute(query)).one()
-    return None if lat is None or lon is None else (lat, lon)
+async def shown(tx: Tx, stop: Stop) -> Shown:
+    """Return what was shown and told at a stop so far."""
+    await show_events(tx, stop.id, "stop.noted", "parcel.scanned")
+    row = await fetch_one(tx, _SHOWN, stop.id, stop.consignment_id)
+    if row is None:
+        raise LookupError(f"stop {stop.id} brings nothing")
+    return Shown(_NAMED.decode(row[0] or "[]"), *row[1:])
 
 
 async def refer(
@@ -109,59 +124,19 @@ async def refer(
 
     The caller holds the device's journal, so no bytes of the driver's are entered meanwhile.
     """
-    for item in named:
-        here = select(col(Evidence.id)).where(
-            col(Evidence.driver_id) == driver_id,
-            col(Evidence.sha256) == item.sha256,
-            col(Evidence.lost_at).is_(None),
-        )
-        values = {
-            "mutation_id": mutation_id,
-            "sha256": item.sha256,
-            "stop_id": stop_id,
-            "driver_id": driver_id,
-            "kind": item.kind,
-            "size": item.size,
-            "media_type": item.media_type,
-            "wanted": ~here.exists(),
-        }
-        await tx.execute(insert(EvidenceRef).values(values).on_conflict_do_nothing())
+    if named:
+        about = (stop_id, driver_id, mutation_id)
+        await fetch(tx, _REFER, *about, *columns(named, Reference))
 
 
-async def named(tx: Tx, stop_id: UUID) -> list[Named]:
-    """Return every file that events at a stop named, with what arrived of it.
-
-    Only bytes that the naming driver himself brought in count, from whichever of his devices.
-    """
-    newest_upload = (
-        select(col(EvidenceUpload.state))
-        .join(Device, col(Device.id) == col(EvidenceUpload.device_id))
-        .where(
-            col(EvidenceUpload.sha256) == col(EvidenceRef.sha256),
-            col(Device.driver_id) == col(EvidenceRef.driver_id),
-        )
-        .order_by(col(EvidenceUpload.updated_at).desc())
-        .limit(1)
-        .correlate(EvidenceRef)
-        .scalar_subquery()
-    )
-    arrived = and_(
-        col(Evidence.sha256) == col(EvidenceRef.sha256),
-        col(Evidence.driver_id) == col(EvidenceRef.driver_id),
-    )
-    query = (
-        select(
-            col(EvidenceRef.sha256),
-            col(EvidenceRef.kind),
-            col(Evidence.kind).label("arrived_as"),
-            col(Evidence.facts),
-            newest_upload.label("upload"),
-        )
-        .join(Evidence, arrived, isouter=True)
-        .where(col(EvidenceRef.stop_id) == stop_id)
-        .order_by(col(EvidenceRef.sha256), col(EvidenceRef.kind))
-    )
-    return [Named(*row) for row in await tx.execute(query)]
+_REFER = """
+INSERT INTO evidence_ref (mutation_id, sha256, stop_id, driver_id, kind, size, media_type, wanted)
+SELECT $3::uuid, sha256, $1::uuid, $2::uuid, kind, size, media_type, NOT EXISTS (
+  SELECT FROM evidence e
+  WHERE e.driver_id = $2 AND e.sha256 = named.sha256 AND e.lost_at IS NULL)
+FROM unnest($4::text[], $5::text[], $6::int[], $7::text[]) AS named(sha256, kind, size, media_type)
+ON CONFLICT DO NOTHING
+"""
 
 
 async def closed_between(
