@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import pytest
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
-from sqlalchemy import select
+from sqlalchemy import Engine, event, select
 from sqlmodel import col
 
 from backend.dispatch.override import Asked, confirm, override_stop
@@ -417,6 +417,28 @@ async def test_what_a_delivered_stop_was_taken_from_loses_it(ground: Ground) -> 
     assert gone in reply.json()["removes"]
     mine = await ground.driver.call(pull=True)
     assert gone["id"] in {put["id"] for put in mine["puts"]}
+
+
+@pytest.mark.parametrize(("change", "reads"), [(nothing, 0), (contact, 1), (reassigned, 1)])
+async def test_what_changed_is_read_once_for_a_chunk(
+    ground: Ground, change: Callable[[Ground], Awaitable[None]], reads: int
+) -> None:
+    """However many mutations and stops it has; where nothing changed, nothing is read."""
+    await change(ground)
+    told = [ground.driver.says("stop.noted", {"text": word}, "economy") for word in WORDS]
+    told += [ground.driver.says("stop.departed", {}, one) for one in ground.driver.round.stops]
+    seen: list[str] = []
+
+    def watch(_: object, __: object, statement: str, *___: object) -> None:
+        seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", watch)
+    try:
+        await ground.driver.call(*told)
+    finally:
+        event.remove(Engine, "before_cursor_execute", watch)
+    assert sum("FROM stop_event" in statement for statement in seen) == reads
+    assert seen
 
 
 @pytest.mark.parametrize(("before", "letter"), [(True, "AC"), (False, "A")])
