@@ -1,9 +1,11 @@
 """Positions: a lossy lane that never delays events (contract §4, decision 0013)."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Annotated
 from uuid import UUID
 
@@ -34,26 +36,54 @@ class LaneFull(TooManyTries):
     title = "Too many positions at once"
 
 
-class Lane:
-    """So many batches are written at once and so many wait, one of each phone; the rest is shed.
+class Pace:
+    """Lets somebody through every so often, and a number of times at once after a pause."""
 
-    The lane shares the pool of connections with everything else, and this keeps it from filling it.
+    def __init__(self, every_s: float, at_once: int) -> None:
+        self._every_s = every_s
+        self._ahead_s = every_s * at_once
+        self._due: dict[UUID | None, float] = {}
+
+    def wait(self, who: UUID | None, now: float) -> float:
+        """Let somebody through and return 0, or return for how long he has to wait."""
+        due = max(self._due.get(who, now), now) + self._every_s
+        if due - now > self._ahead_s:
+            return due - now - self._ahead_s
+        self._due[who] = due
+        if len(self._due) > _REMEMBERED:
+            self._due = {each: at for each, at in self._due.items() if at > now}
+        return 0.0
+
+
+_REMEMBERED = 10_000
+
+
+class Lane:
+    """A process takes so many batches a second, one of each phone at a time; the rest is shed.
+
+    The lane shares the processor and the pool of connections with everything else: this keeps it
+    from filling them. Fifty a second are a fleet of five hundred.
     """
 
     def __init__(self, at_once: int = 2, phones: int = 64) -> None:
         self.turn = asyncio.Semaphore(at_once)
         self._most = phones
         self._phones: set[UUID] = set()
+        self._each = Pace(1.0, at_once=12)
+        self._all = Pace(0.02, at_once=100)
 
     @contextmanager
-    def admit(self, device_id: UUID) -> Iterator[None]:
+    def admit(self, device_id: UUID, now: float) -> Iterator[None]:
         """Let a phone in with one batch.
 
         Raises:
-            LaneFull: too many are in, or this phone already is.
+            LaneFull: too many are in, or too often, or this phone already is.
         """
         if device_id in self._phones or len(self._phones) >= self._most:
             raise LaneFull(headers={"Retry-After": "5"})
+        wait = self._each.wait(device_id, now) or self._all.wait(None, now)
+        if wait:
+            raise LaneFull(headers={"Retry-After": str(ceil(wait))})
         self._phones.add(device_id)
         try:
             yield
@@ -101,7 +131,7 @@ class PositionController(Controller):
         lane: NamedDependency[Lane],
     ) -> PositionsOut:
         """Keep the good fixes of a batch."""
-        with lane.admit(device.id):
+        with lane.admit(device.id, time.monotonic()):
             batch = await read_json(request, PositionsIn)
             said = [fix for raw in batch.fixes if (fix := read_fix(raw)) is not None]
             async with lane.turn, db.begin() as tx:

@@ -69,8 +69,8 @@ def adopt(tx: AsyncSession, table: type[R], row: Mapping[str, Any]) -> R:
     if known is not None:
         for name, value in row.items():
             set_committed_value(known, name, value)
-        return cast("R", known)
-    made = cast("R", mapper.class_manager.new_instance())
+        return known
+    made: R = mapper.class_manager.new_instance()
     inspect_row(made).dict.update(row)
     make_transient_to_detached(made)
     tx.add(made)

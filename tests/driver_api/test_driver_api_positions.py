@@ -26,7 +26,7 @@ from backend.store.database import Database, Tx
 from backend.tables.devices import DeviceJournal
 from backend.tables.fleet import Driver
 from backend.tables.positions import LastFix, Position
-from driver_api.positions import AHEAD, LATEST, Lane, LaneFull
+from driver_api.positions import AHEAD, LATEST, Lane, LaneFull, Pace
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.people import a_person
 from tests.fixtures.phones import Phone, a_phone, calling, settings_for
@@ -228,16 +228,36 @@ async def test_fixes_pass_while_a_push_holds_its_locks(
             assert await send(client, phone, fix(NOW)) == 1
 
 
-async def test_a_full_lane_sheds(phone: Phone) -> None:
-    """One batch of each phone, and no more than so many phones."""
-    lane, other = Lane(phones=1), UUID(int=1)
-    with lane.admit(phone.id):
-        for late in (phone.id, other):
-            with pytest.raises(LaneFull) as refused, lane.admit(late):
+async def test_a_full_lane_sheds() -> None:
+    """One batch of each phone at a time, and no more than so many phones."""
+    lane, one, other = Lane(phones=1), UUID(int=1), UUID(int=2)
+    with lane.admit(one, now=0):
+        for late in (one, other):
+            with pytest.raises(LaneFull) as refused, lane.admit(late, now=0):
                 pass
             assert refused.value.headers["Retry-After"] == "5"
-    with lane.admit(other):
+    with lane.admit(other, now=0):
         pass
+
+
+async def test_a_phone_keeps_a_pace() -> None:
+    """After a pause it may send much at once, then one a second; others are not held to that."""
+    pace, one, other = Pace(1.0, at_once=3), UUID(int=1), UUID(int=2)
+    assert [pace.wait(one, now=100.0) for _ in range(5)] == [0, 0, 0, 1, 1]
+    assert pace.wait(other, now=100.0) == 0
+    assert [pace.wait(one, now=101.5) for _ in range(2)] == [0, 0.5]
+    assert [pace.wait(one, now=200.0) for _ in range(4)] == [0, 0, 0, 1]
+
+
+async def test_who_sends_too_often_is_told_when_to_come() -> None:
+    """The answer names the seconds, rounded up."""
+    lane, phone = Lane(), UUID(int=1)
+    admitted = 0
+    with pytest.raises(LaneFull) as refused:
+        while True:
+            with lane.admit(phone, now=0):
+                admitted += 1
+    assert (admitted, refused.value.headers["Retry-After"]) == (12, "1")
 
 
 async def test_a_second_batch_at_once_is_told_to_come_later(

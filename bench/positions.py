@@ -1,0 +1,116 @@
+"""Measure whether the positions lane delays events: online pushes beside a silent and a full lane.
+
+Run as ``python -m bench.positions [seconds]``; it brings its own PostgreSQL (fsync on) and server.
+Four phones push one note after the other; meanwhile the lane is silent, as busy as a fleet of two
+hundred makes it, or flooded. Absolute figures depend on the machine: compare the lines.
+"""
+
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count, repeat
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import httpx
+
+from backend.cli import schema
+from backend.clock import rfc3339
+from backend.embedded import running
+from backend.store.database import Database
+from bench.sync.serving import serving
+from tests.fixtures.phones import Phone, a_phone, settings_for
+from tests.fixtures.visits import a_round
+
+PUSHERS, SENDERS = 4, 8
+
+
+@dataclass
+class Run:
+    """One line of the table."""
+
+    client: httpx.AsyncClient
+    until: float
+    pushes: list[float] = field(default_factory=list)
+    fixes: int = 0
+    shed: int = 0
+
+    async def push(self, phone: Phone, stop: UUID, numbers: Iterator[int]) -> None:
+        """Push one note after the other and note how long each took."""
+        while time.perf_counter() < self.until:
+            n = next(numbers)
+            note = {"id": str(uuid4()), "n": n, "kind": "stop.noted", "kind_version": 1}
+            note |= {"stop_id": str(stop), "base": 1, "body": {"text": "at the back door"}}
+            note["at"] = {"wall": rfc3339(datetime.now(UTC))}
+            body, start = json.dumps({"mutations": [note]}), time.perf_counter()
+            answer = await self.client.post("/driver/v1/sync", content=body, headers=phone.headers)
+            self.pushes.append(time.perf_counter() - start)
+            assert answer.status_code == 200, answer.text
+
+    async def report(self, phone: Phone, size: int, every_s: float) -> None:
+        """Send batches of positions at a pace, or as fast as they are answered."""
+        at = datetime.now(UTC) - timedelta(days=1)
+        while (now := time.perf_counter()) < self.until:
+            fixes = []
+            for _ in range(size):
+                at += timedelta(milliseconds=100)
+                fixes.append({"at": rfc3339(at), "lat": 39.29, "lon": -76.6, "accuracy_m": 8})
+            answer = await self.client.post(
+                "/driver/v1/positions", json={"fixes": fixes}, headers=phone.headers
+            )
+            self.fixes += size if answer.status_code == 202 else 0
+            self.shed += answer.status_code == 429
+            await asyncio.sleep(max(0.0, every_s - (time.perf_counter() - now)))
+
+    def line(self, name: str, seconds: float) -> str:
+        """Write the line."""
+        cuts = statistics.quantiles(self.pushes, n=100)
+        return (
+            f"{name:44} {len(self.pushes) / seconds:9.0f} {1000 * cuts[49]:8.1f}"
+            f" {1000 * cuts[98]:8.1f} {self.fixes / seconds:9.0f} {self.shed:6}"
+        )
+
+
+async def measure(url: str, folder: Path, base: str, seconds: float) -> None:
+    """Measure every load and print the table."""
+    db, settings = Database(url), settings_for(url, folder)
+    made = await a_round(db, "economy")
+    stop = made.stops["economy"]
+    pushers = [await a_phone(db, settings, made.driver) for _ in range(PUSHERS)]
+    senders = [await a_phone(db, settings) for _ in range(SENDERS)]
+    print(f"{'lane':44} {'push/s':>9} {'p50 ms':>8} {'p99 ms':>8} {'fixes/s':>9} {'shed':>6}")
+    loads = (("", 0, 0.0), ("silent", 0, 0.0), ("20 batches of 10 a second", 10, SENDERS / 20))
+    numbers = [count(1) for _ in pushers]
+    for name, size, every_s in (*loads, ("flooded by batches of 500", 500, 0.0)):
+        limits = httpx.Limits(max_connections=PUSHERS + SENDERS)
+        async with httpx.AsyncClient(base_url=base, limits=limits, timeout=60) as client:
+            run = Run(client, time.perf_counter() + seconds)
+            pushing = [run.push(*pair) for pair in zip(pushers, repeat(stop), numbers)]
+            sending = [run.report(phone, size, every_s) for phone in senders if size]
+            await asyncio.gather(*pushing, *sending)
+        if name:  # the first line warms up
+            print(run.line(name, seconds))
+    await db.close()
+
+
+def main() -> None:
+    """Measure and print."""
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 4.0
+    with tempfile.TemporaryDirectory(prefix="doorstep-bench-", dir="/tmp") as name:
+        folder = Path(name)
+        with running(folder / "pg") as cluster:
+            url = cluster.url()
+            schema.upgrade(url)
+            with serving(settings_for(url, folder)) as server:
+                base = f"http://127.0.0.1:{server.port}"
+                asyncio.run(measure(url, folder, base, seconds))
+
+
+if __name__ == "__main__":
+    main()
