@@ -106,3 +106,9 @@ async def of_mutations(tx: AsyncSession, ids: Collection[UUID]) -> dict[UUID, li
         task = Task(*row)
         found.setdefault(task.mutation_id, []).append(task)
     return found
+
+
+async def of_stop(tx: AsyncSession, stop_id: UUID) -> list[Task]:
+    """Return what follows at a stop, oldest first."""
+    query = select(*_COLUMNS).where(col(FollowUp.stop_id) == stop_id).order_by(col(FollowUp.id))
+    return [Task(*row) for row in await tx.execute(query)]

@@ -13,6 +13,7 @@ from backend.intake.service import DepotUnknown, Rows, import_rows
 from backend.store.database import Database
 from backend.store.feed import driver_scope, since, version
 from backend.store.fleet import depot_codes
+from backend.store.timeline import timeline
 from backend.tables.audit import AuditEntry
 from backend.tables.consignments import Consignment, Parcel
 from backend.tables.stops import Stop
@@ -289,3 +290,7 @@ async def test_a_new_phone_reaches_the_driver(db: Database) -> None:
         [change] = await since(tx, scope, before, limit=10)
     assert (change.type, change.entity_id) == ("stop", str(made.stops["standard"]))
     assert change.v == before + 1
+    async with db.snapshot() as tx:
+        told = await timeline(tx, made.stops["standard"])
+        stop = await tx.get_one(Stop, made.stops["standard"])
+    assert [(one.kind, one.version) for one in told][-1] == ("stop.contact_changed", stop.version)

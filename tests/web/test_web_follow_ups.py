@@ -101,9 +101,13 @@ async def test_the_inbox_page_has_a_button_for_it(
     word = re.search(r'name="csrf" value="([^"]+)"', page)
     assert action is not None
     assert word is not None
+    stop = (await client.get(f"/console/stops/{made.stops['standard']}")).text
+    assert re.search(r'pill return">return</span> <a href="/console/inbox"', stop)
     assert (await client.post(action[1], data={"csrf": "x"})).status_code == 403
     for _ in range(2):
         done = await client.post(action[1], data={"csrf": word[1], "state": "open"})
         assert "Done." in done.text
         assert action[1] not in done.text
         assert "stop.delivered while cancelled" in done.text
+    stop = (await client.get(f"/console/stops/{made.stops['standard']}")).text
+    assert re.search(r'pill return">return</span> <span class="soft">done', stop)

@@ -15,7 +15,7 @@ from backend.domain.stop import StopState
 from backend.errors import DoorstepError, NotFound
 from backend.identity.people import SignedIn
 from backend.ids import new_id
-from backend.store import board, timeline
+from backend.store import board, follow_ups, timeline
 from backend.store.database import Database
 from web.console.forms import Form, read_form, shaped
 from web.console.overrides import OverrideIn, confirm_override, make_override
@@ -93,6 +93,7 @@ async def _stop_page(
             "evidence": await timeline.evidence_of(tx, stop_id),
             "timeline": await timeline.timeline(tx, stop_id),
             "overrides": await board.overrides(tx, stop_id),
+            "tasks": await follow_ups.of_stop(tx, stop_id),
         }
         reader = await reader_of(tx, request, person)
     return paint(
