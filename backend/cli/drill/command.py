@@ -6,13 +6,15 @@ import time
 from pathlib import Path
 
 import click
+import httpx
 
+from backend.cli.day.control_room import ConsoleRefused
 from backend.cli.day.home import empty, set_environment_aside
 from backend.cli.drill.day import spend
 from backend.cli.drill.examine import Findings, examine
 from backend.cli.drill.fate import Odds
 from backend.cli.drill.faults import Faults, FaultsType
-from backend.cli.drill.muster import Size, muster
+from backend.cli.drill.muster import NotReady, Size, muster
 from backend.cli.drill.report import facts, words
 from backend.cli.drill.sabotage import Sabotage, spoil
 from backend.cli.drill.screen import watching
@@ -21,6 +23,7 @@ from backend.cli.ending import end_on_signals, until_signal
 from backend.cli.ground import data_option, installation, json_option, settings_for
 from backend.cli.tell import Teller
 from backend.settings import Settings
+from handset import HandsetError
 
 _SHARE = click.FloatRange(0, 1)
 
@@ -93,10 +96,15 @@ def drill(
     spoilt = Sabotage(sabotage) if sabotage else None
     found: list[Findings] = []
     with installation(settings_for(home), tell) as settings:
-        asyncio.run(until_signal(_drill(settings, size, spoilt, tell, found)))
+        try:
+            asyncio.run(until_signal(_drill(settings, size, spoilt, tell, found)))
+        except* (ConsoleRefused, NotReady, HandsetError, httpx.HTTPError) as trouble:
+            raise click.ClickException(_told(trouble)) from None
     tell.done()
-    if not found or not found[0].is_good:
+    if found and not found[0].is_good:
         raise click.ClickException("the drill found something wrong; it is named above")
+    if not found:
+        raise click.ClickException("the drill was broken off")
 
 
 async def _drill(
@@ -115,8 +123,8 @@ async def _drill(
         run(settings, "127.0.0.1", 0, tell) as system,
         muster(system.url, settings, folder, size, tell) as company,
     ):
-        async with watching(company, tell):
-            await spend(company, tell, system.pull_the_plug)
+        async with watching(company, tell) as say:
+            await spend(company, say, system.pull_the_plug)
         if sabotage is not None:
             tell(f"spoiling the database: {sabotage}")
             await spoil(settings, sabotage)
@@ -125,3 +133,11 @@ async def _drill(
         found.append(findings)
         seconds = time.monotonic() - began
         tell.result(words(company, findings, seconds), facts(company, findings, seconds))
+
+
+def _told(trouble: BaseExceptionGroup[Exception]) -> str:
+    """The first trouble that stopped the day, in words."""
+    first: BaseException = trouble
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return f"the day could not go on: {type(first).__name__}: {first}"

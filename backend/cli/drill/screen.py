@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -21,27 +22,61 @@ _SAY_EVERY_S = 10.0
 
 
 @contextlib.asynccontextmanager
-async def watching(company: Company, tell: Teller) -> AsyncIterator[None]:
-    """Show the day for the length of the block: live on a terminal, else a line now and then."""
-    if tell.machine:
-        yield
-        return
-    show = _live if sys.stderr.isatty() else _lines
-    task = asyncio.create_task(show(company))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+async def watching(company: Company, tell: Teller) -> AsyncIterator[Callable[[str], None]]:
+    """Show the day for the length of the block, which says by what it is given what goes on.
+
+    On a terminal it is a picture that moves, elsewhere a line now and then, for machines nothing.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        if tell.machine:
+            yield tell
+            return
+        if sys.stderr.isatty():
+            tell.done()
+            picture = stack.enter_context(_Picture(company))
+            show, say = picture.move(), picture.say
+        else:
+            show, say = _lines(company), tell
+        task = asyncio.create_task(show)
+        stack.push_async_callback(_end, task)
+        yield say
 
 
-async def _live(company: Company) -> None:
-    began = time.monotonic()
-    console = Console(stderr=True)
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+class _Picture:
+    """The day as it moves; steps that are done stay above it."""
+
+    def __init__(self, company: Company) -> None:
+        self._company = company
+        self._began = self._step_began = time.monotonic()
+        self._step = ""
+        self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.say("")
+        self._live.stop()
+
+    def say(self, step: str) -> None:
+        """Go on to the next step."""
+        now = time.monotonic()
+        if self._step:
+            self._live.console.print(f"  ✓ {self._step} ({now - self._step_began:.1f} s)")
+        self._step, self._step_began = step, now
+
+    async def move(self) -> None:
+        """Draw it anew, four times a second."""
         while True:
-            live.update(_screen(company, time.monotonic() - began), refresh=True)
+            picture = _screen(self._company, self._step, time.monotonic() - self._began)
+            self._live.update(picture, refresh=True)
             await asyncio.sleep(_LOOK_EVERY_S)
 
 
@@ -57,7 +92,7 @@ async def _lines(company: Company) -> None:
         )
 
 
-def _screen(company: Company, seconds: float) -> Group:
+def _screen(company: Company, step: str, seconds: float) -> Group:
     notebook, traffic, doors = company.notebook, company.traffic, company.size.doors
     recorded, pending = _acts(company)
     done = min(notebook.turns, doors)
@@ -86,7 +121,7 @@ def _screen(company: Company, seconds: float) -> Group:
     }
     for title, text in rows.items():
         body.add_row(f"  {title}", text)
-    return Group(Text(""), head, Text(""), body)
+    return Group(Text(f"  … {step}"), Text(""), head, Text(""), body)
 
 
 def _acts(company: Company) -> tuple[int, int]:
