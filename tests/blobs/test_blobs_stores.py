@@ -4,6 +4,7 @@ import hashlib
 import os
 import resource
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -62,6 +63,17 @@ async def test_putting_twice_is_harmless(blobs: Blobs, tmp_path: Path) -> None:
     for _ in range(2):
         await blobs.put_file(address, path, "image/png")
     assert await read_bytes(blobs, address) == b"once"
+
+
+async def test_older_objects_are_found(blobs: Blobs, tmp_path: Path) -> None:
+    """Walking through a store gives every address that came before a moment, and no other."""
+    kept = [file_of(tmp_path, os.urandom(20)) for _ in range(3)]
+    for address, path in kept:
+        await blobs.put_file(address, path, "image/png")
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    found = [address async for address in blobs.older(now + hour)]
+    assert sorted(found) == sorted(address for address, _ in kept)
+    assert [address async for address in blobs.older(now - hour)] == []
 
 
 async def test_an_empty_object_is_an_object(blobs: Blobs, tmp_path: Path) -> None:
