@@ -2,7 +2,8 @@
 
 Run as ``python -m bench.positions [seconds]``; it brings its own PostgreSQL (fsync on) and server.
 Four phones push one note after the other; meanwhile the lane is silent, as busy as a fleet of two
-hundred makes it, or flooded. Absolute figures depend on the machine: compare the lines.
+hundred makes it, or flooded. CPU is the server's alone, in percent of a core. Absolute figures
+depend on the machine: compare the lines.
 """
 
 import asyncio
@@ -24,11 +25,12 @@ from backend.cli import schema
 from backend.clock import rfc3339
 from backend.embedded import running
 from backend.store.database import Database
-from bench.sync.serving import serving
+from bench.sync.procs import cpu_seconds
+from bench.sync.serving import Server, serving
 from tests.fixtures.phones import Phone, a_phone, settings_for
 from tests.fixtures.visits import a_round
 
-PUSHERS, SENDERS = 4, 8
+PUSHERS, SENDERS = 4, 40
 
 
 @dataclass
@@ -68,34 +70,46 @@ class Run:
             self.shed += answer.status_code == 429
             await asyncio.sleep(max(0.0, every_s - (time.perf_counter() - now)))
 
-    def line(self, name: str, seconds: float) -> str:
+    def line(self, name: str, seconds: float, cpu: float) -> str:
         """Write the line."""
         cuts = statistics.quantiles(self.pushes, n=100)
         return (
             f"{name:44} {len(self.pushes) / seconds:9.0f} {1000 * cuts[49]:8.1f}"
             f" {1000 * cuts[98]:8.1f} {self.fixes / seconds:9.0f} {self.shed:6}"
+            f" {100 * cpu / seconds:6.0f}"
         )
 
 
-async def measure(url: str, folder: Path, base: str, seconds: float) -> None:
+async def measure(url: str, folder: Path, server: Server, seconds: float) -> None:
     """Measure every load and print the table."""
     db, settings = Database(url), settings_for(url, folder)
     made = await a_round(db, "economy")
     stop = made.stops["economy"]
     pushers = [await a_phone(db, settings, made.driver) for _ in range(PUSHERS)]
     senders = [await a_phone(db, settings) for _ in range(SENDERS)]
-    print(f"{'lane':44} {'push/s':>9} {'p50 ms':>8} {'p99 ms':>8} {'fixes/s':>9} {'shed':>6}")
-    loads = (("", 0, 0.0), ("silent", 0, 0.0), ("20 batches of 10 a second", 10, SENDERS / 20))
+    print(
+        f"{'lane':44} {'push/s':>9} {'p50 ms':>8} {'p99 ms':>8}"
+        f" {'fixes/s':>9} {'shed':>6} {'CPU %':>6}"
+    )
+    loads = (
+        ("", 0, 0, 0.0),  # to warm up
+        ("silent", 0, 0, 0.0),
+        ("20 batches of 10 a second", 40, 10, 2.0),
+        ("flooded by batches of 500", 8, 500, 0.0),
+    )
     numbers = [count(1) for _ in pushers]
-    for name, size, every_s in (*loads, ("flooded by batches of 500", 500, 0.0)):
+    for name, crowd, size, every_s in loads:
         limits = httpx.Limits(max_connections=PUSHERS + SENDERS)
-        async with httpx.AsyncClient(base_url=base, limits=limits, timeout=60) as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{server.port}", limits=limits, timeout=60
+        ) as client:
             run = Run(client, time.perf_counter() + seconds)
             pushing = [run.push(*pair) for pair in zip(pushers, repeat(stop), numbers)]
-            sending = [run.report(phone, size, every_s) for phone in senders if size]
+            sending = [run.report(phone, size, every_s) for phone in senders[:crowd]]
+            cpu = cpu_seconds(server.pid)
             await asyncio.gather(*pushing, *sending)
-        if name:  # the first line warms up
-            print(run.line(name, seconds))
+        if name:
+            print(run.line(name, seconds, cpu_seconds(server.pid) - cpu))
     await db.close()
 
 
@@ -108,8 +122,7 @@ def main() -> None:
             url = cluster.url()
             schema.upgrade(url)
             with serving(settings_for(url, folder)) as server:
-                base = f"http://127.0.0.1:{server.port}"
-                asyncio.run(measure(url, folder, base, seconds))
+                asyncio.run(measure(url, folder, server, seconds))
 
 
 if __name__ == "__main__":
