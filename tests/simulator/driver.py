@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from pod.code import door_code, door_key
 from tests.simulator import said
-from tests.simulator.history import History, Sent
+from tests.simulator.history import History
 from tests.simulator.line import call
 from tests.simulator.phone import Phone, Said
 from tests.simulator.points import Request
-from tests.simulator.truth import Violated
+from tests.simulator.truth import Sent, Violated
 
 MOST_POINTS = 30
 _NUMBERLESS = 2

@@ -46,7 +46,12 @@ class Ground:
     @property
     def db(self) -> Database:
         """The database, as the first application has it."""
-        found = self.apps[0].state["ground"].db
+        return self.db_of(self.apps[0])
+
+    @staticmethod
+    def db_of(app: Litestar) -> Database:
+        """The database, as an application has it."""
+        found = app.state["ground"].db
         assert isinstance(found, Database)
         return found
 
@@ -74,7 +79,7 @@ async def ground(pg_url: str, folder: Path) -> AsyncIterator[Ground]:
             made = Ground(apps, settings, clock, keys, observer)
             await _furnish(made)
             yield made
-            await observer.close()
+            await made.observer.close()
 
 
 def _app(settings: Settings, clock: FakeClock) -> Litestar:

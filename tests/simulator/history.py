@@ -16,20 +16,9 @@ from tests.simulator.ground import SUPERVISORS, Ground
 from tests.simulator.line import Answer, call
 from tests.simulator.phone import Clocks, Json, Phone, Said
 from tests.simulator.points import Killed, Request, serving
-from tests.simulator.truth import Truth, Violated
+from tests.simulator.truth import Batch, Sent, Truth, Violated
 
 _SYNC = "/driver/v1/sync"
-Batch = list[Said | None]
-
-
-@dataclass(slots=True)
-class Sent:
-    """A sync call as it went out."""
-
-    phone: Phone
-    body: bytes
-    batch: Batch
-    revoked: bool = False
 
 
 @dataclass(slots=True)
@@ -51,6 +40,7 @@ class History:
     waiting: list[str] = field(default_factory=list)
     issues: dict[UUID, int] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
+    uploaded: set[tuple[str, str]] = field(default_factory=set)
     boots: int = 0
 
     # --- time and words ------------------------------------------------------------------------
@@ -114,6 +104,10 @@ class History:
         """One of the server's processes."""
         return self.dice.pick(self.ground.apps)
 
+    def token(self, phone: Phone) -> str:
+        """What a phone calls with."""
+        return self.ground.token(UUID(phone.device))
+
     async def serve(self, request: Request, work: Callable[[], Awaitable[Answer]]) -> Answer | None:
         """Let the server serve a request; None if it died of it."""
         before = serving.set(request)
@@ -153,13 +147,14 @@ class History:
             place = self.dice.number(0, len(raws))
             raws.insert(place, beside)
             whole.insert(place, None)
-        return Sent(phone, phone.envelope(self.now, raws, pull=pull), whole)
+        body = phone.envelope(self.now, raws, pull=pull)
+        return Sent(phone, body, whole, phone.cursor)
 
     async def deliver(
         self, sent: Sent, request: Request | None = None, *, breaks_off: bool = False
     ) -> Answer | None:
         """Bring a sync call to the server; None if no reply came back."""
-        app, token = self.app(), self.ground.token(UUID(sent.phone.device))
+        app, token = self.app(), self.token(sent.phone)
         body = sent.body[: len(sent.body) // 2] if breaks_off else sent.body
         sent.revoked = sent.phone.device in self.truth.revoked
         self.sent.append(sent)
@@ -175,10 +170,14 @@ class History:
         if answer.status == 503:
             self.tally["answered 503"] += 1
             return None
+        if answer.status == 401:
+            self.tell(f"{self.name(sent.phone)} is not known any more")
+            sent.phone.forked = True
+            return None
         if answer.status != 200:
             raise Violated(f"sync was answered {answer.status}: {answer.body[:300]!r}")
         reply = answer.json
-        self.truth.hear(sent.phone, sent.batch, answer.body, reply, revoked=sent.revoked)
+        self.truth.hear(sent, answer.body, reply)
         if takes:
             sent.phone.take(reply, sent.batch, self.now, self.fresh_id())
             if sent.phone.faults:

@@ -7,6 +7,9 @@ import msgspec
 from litestar import Litestar
 
 Json = dict[str, Any]
+Headers = tuple[tuple[bytes, bytes], ...]
+
+_JSON = ((b"content-type", b"application/json"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ async def call(
     token: str,
     body: bytes = b"",
     *,
-    headers: tuple[tuple[bytes, bytes], ...] = (),
+    headers: Headers = (),
     query: bytes = b"",
     breaks_off: bool = False,
 ) -> Answer:
@@ -56,8 +59,8 @@ async def call(
         "query_string": query,
         "headers": [
             (b"authorization", f"Bearer {token}".encode()),
-            (b"content-type", b"application/json"),
             *headers,
+            *(() if any(name == b"content-type" for name, _ in headers) else _JSON),
         ],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),

@@ -55,9 +55,11 @@ async def run_all(here: Ground, seeds: Sequence[int | str]) -> Sum:
         AssertionError: one did; the story is in the message, and its seed tells it again.
     """
     made = await run(here, seeds)
-    stories = [
-        "\n".join([f"python -m tests.simulator -v --seed {told.seed}", *told.history.log])
-        for told in made.violations
-    ]
-    assert not stories, "\n\n".join(stories)
+    assert not made.violations, "\n\n".join(story(told) for told in made.violations)
     return made
+
+
+def story(told: Told) -> str:
+    """Tell a history step by step, and how to see it again."""
+    again = f"python -m tests.simulator -v --seed {told.seed}"
+    return "\n".join([again, *told.history.log, str(told.violation)])

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.simulator import depot, driver, server
+from tests.simulator import depot, driver, server, uploads
 from tests.simulator.dice import Dice, Ids
 from tests.simulator.ground import MORNING, Ground, no_waiting
 from tests.simulator.history import History
@@ -27,9 +27,11 @@ RULES: dict[Rule, int] = {
     driver.restore_phone: 1,
     driver.reinstall: 1,
     driver.second_device: 1,
+    uploads.upload: 1,
     server.edit: 9,
     server.overlap: 5,
     server.judge: 1,
+    server.tidy: 2,
     server.upgrade: 1,
     server.resolve: 1,
 }

@@ -4,15 +4,18 @@ from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 from unittest import mock
 
+from backend.dispatch.boards import drop_tombstones, number_boards
+from backend.store.database import Tx
 from sync.held import judge_held, judge_learnt
 from sync.kinds import Kind
 from sync.words import BODIES, Noted
 from tests.simulator import driver, office, said
-from tests.simulator.history import History, Sent
+from tests.simulator.history import History
 from tests.simulator.line import Answer
 from tests.simulator.office import Edit
 from tests.simulator.phone import Json
 from tests.simulator.points import Request
+from tests.simulator.truth import Sent
 from tests.simulator.turns import Turns
 
 Work = Callable[[], Awaitable[Answer | None]]
@@ -83,6 +86,21 @@ async def judge(h: History) -> None:
     count = await judge_held(h.ground.db, h.ground.keys)
     h.tell(f"the timetable judges what was held: {count}")
     h.tally["judged again"] += count
+
+
+async def tidy(h: History) -> None:
+    """The timetable numbers the boards, or drops tombstones that every phone has seen."""
+    if h.dice.chance(5):
+        await number_boards(h.ground.db, _nobody_else)
+        h.tell("the timetable numbers the boards")
+        return
+    dropped = await drop_tombstones(h.ground.db, _nobody_else)
+    h.tally["tombstones dropped"] += dropped
+    h.tell(f"the timetable drops {dropped} tombstones")
+
+
+async def _nobody_else(_: Tx) -> None:
+    """Nobody else leads."""
 
 
 async def upgrade(h: History) -> None:

@@ -7,7 +7,6 @@ told before is a violation, and so is one that shows what nobody of that driver 
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from sync import cursor
 from tests.simulator.phone import Json, Phone, Said
@@ -16,8 +15,22 @@ _MARK = re.compile(rb"mark-([0-9a-f]{12})")
 _OUTCOMES = {"applied", "conflict", "recorded", "held", "rejected", "quarantined"}
 
 
+Batch = list[Said | None]
+
+
 class Violated(AssertionError):
     """An invariant does not hold."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """A sync call as it went out; ``revoked``: its device was revoked before."""
+
+    phone: Phone
+    body: bytes
+    batch: Batch
+    cursor: str | None
+    revoked: bool = False
 
 
 @dataclass(slots=True)
@@ -40,7 +53,6 @@ class Truth:
     told: dict[tuple[str, int], tuple[str, str]] = field(default_factory=dict)
     last_acked: dict[str, int] = field(default_factory=dict)
     revoked: set[str] = field(default_factory=set)
-    quiet: dict[tuple[str, str], str] = field(default_factory=dict)
     secrets: set[bytes] = field(default_factory=set)
     outcomes: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -49,31 +61,25 @@ class Truth:
         self.given[stop[-12:]].add(driver)
 
     def new_life(self) -> None:
-        """The server was restored: versions, numbers and answers begin again from the backup."""
+        """The server was restored: what phones were told counts once they are told it again."""
         self.told.clear()
         self.last_acked.clear()
-        self.quiet.clear()
-        for acked in self.acked.values():
-            acked.receipt, acked.fresh = {**acked.receipt, "outcome": "held"}, False
+        self.acked.clear()
 
-    def hear(
-        self, phone: Phone, batch: list[Said | None], raw: bytes, reply: Json, *, revoked: bool
-    ) -> None:
-        """Hold a reply against all that is known; the phone has not taken it in yet.
-
-        ``revoked``: the device was revoked before it called.
-        """
+    def hear(self, sent: Sent, raw: bytes, reply: Json) -> None:
+        """Hold a reply against all that is known; the phone has not taken it in yet."""
+        phone, batch = sent.phone, sent.batch
         self._receipts(phone, batch, reply)
         self._numbers(phone, batch, reply)
         self._scope(phone, raw, reply)
-        if revoked:
+        if sent.revoked:
             self._nothing_for_the_revoked(reply)
         elif reply["cursor"] is not None:
-            self._cursor(phone, reply)
+            self._cursor(sent, reply)
 
     # --- I1, I3: receipts ----------------------------------------------------------------------
 
-    def _receipts(self, phone: Phone, batch: list[Said | None], reply: Json) -> None:
+    def _receipts(self, phone: Phone, batch: Batch, reply: Json) -> None:
         receipts = reply["receipts"]
         if len(receipts) != len(batch):
             raise Violated(f"{len(receipts)} receipts for {len(batch)} mutations")
@@ -124,7 +130,7 @@ class Truth:
 
     # --- I3, I11: numbers ----------------------------------------------------------------------
 
-    def _numbers(self, phone: Phone, batch: list[Said | None], reply: Json) -> None:
+    def _numbers(self, phone: Phone, batch: Batch, reply: Json) -> None:
         acked = reply["acked_n"]
         if acked < self.last_acked.get(phone.device, 0):
             raise Violated(f"I3: acked_n went from {self.last_acked[phone.device]} to {acked}")
@@ -154,8 +160,8 @@ class Truth:
 
     # --- I5, I6, I21: what was pulled -----------------------------------------------------------
 
-    def _cursor(self, phone: Phone, reply: Json) -> None:
-        before, after = cursor.read(phone.cursor), cursor.read(reply["cursor"])
+    def _cursor(self, sent: Sent, reply: Json) -> None:
+        before, after = cursor.read(sent.cursor), cursor.read(reply["cursor"])
         if after is None:
             raise Violated("I5: the server does not know its own cursor")
         same_life = before is not None and before.epoch == after.epoch
@@ -166,7 +172,7 @@ class Truth:
                 data = put["data"]
                 self.one_state(put["id"], data["version"], data["state"], data["proof"])
         if not reply["more"]:
-            self._read_your_writes(phone, reply)
+            self._read_your_writes(sent.phone, reply)
 
     @staticmethod
     def _read_your_writes(phone: Phone, reply: Json) -> None:
@@ -183,11 +189,3 @@ class Truth:
             is_there = stop["id"] in shown or (held and not reply["reset"])
             if is_there and shown.get(stop["id"], held) < stop["version"]:
                 raise Violated(f"I21: version {stop['version']} acknowledged, {held} shown")
-
-    def settled(self, phone: Phone, said: Said) -> bool:
-        """Whether the phone was told this mutation's fate."""
-        return (phone.device, said.raw) in self.acked
-
-    def happened_by(self, now: datetime) -> int:
-        """How many acknowledged mutations had happened by then."""
-        return sum(acked.said.happened <= now for acked in self.acked.values())
