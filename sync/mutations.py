@@ -9,6 +9,7 @@ import rfc8785
 
 from backend.ids import parse_id
 from sync import split
+from sync.canonical import canonical, is_plain
 from sync.kinds import About, Kind, about
 from sync.words import BODIES, MAX_N, At, Body, Frame
 
@@ -65,7 +66,7 @@ def hear(raw: bytes) -> Heard:
     """Read one element of a batch."""
     try:
         value = msgspec.json.decode(raw)
-        canonical = rfc8785.dumps(_as_doubles(value))  # type: ignore[arg-type]  # JSON by origin
+        written = canonical(value if is_plain(value) else _as_doubles(value))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         return _unreadable(raw, str(error))
     if not isinstance(value, dict):
@@ -75,7 +76,7 @@ def hear(raw: bytes) -> Heard:
     id_ = value.get("id")
     return Heard(
         raw=raw,
-        hash=sha256(canonical).digest(),
+        hash=sha256(written).digest(),
         n=_number(value.get("n")),
         id=parse_id(id_) if isinstance(id_, str) else None,
         echo=id_ if isinstance(id_, str) else None,
@@ -119,7 +120,7 @@ def _unsigned(value: dict[str, object]) -> tuple[bytes | None, str | None]:
         return None, None
     rest = {key: item for key, item in value.items() if key != "sig"}
     try:
-        return rfc8785.dumps(rest), sig  # type: ignore[arg-type]  # JSON by origin
+        return canonical(rest), sig
     except rfc8785.CanonicalizationError:
         return None, sig
 
