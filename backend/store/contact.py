@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased
 from sqlmodel import col
 
+from backend.domain.inbox import InboxState
 from backend.domain.route import RouteState
 from backend.tables.devices import Device, DeviceJournal
 from backend.tables.fleet import Driver
@@ -120,3 +121,17 @@ async def replaced(tx: AsyncSession, before: dt.datetime, *, limit: int) -> list
         .limit(limit)
     )
     return [Replaced(*row) for row in await tx.execute(query.distinct())]
+
+
+async def back(tx: AsyncSession, *, limit: int) -> list[UUID]:
+    """Return devices that were asked about as replaced, and were heard since."""
+    query = (
+        select(col(DeviceJournal.device_id))
+        .join(InboxItem, col(InboxItem.device_id) == col(DeviceJournal.device_id))
+        .where(
+            col(InboxItem.state) == InboxState.OPEN.value,
+            col(InboxItem.subject) == func.concat("replaced:", col(DeviceJournal.device_id)),
+            col(DeviceJournal.seen_at) > col(InboxItem.at),
+        )
+    )
+    return list(await tx.scalars(query.order_by(col(DeviceJournal.device_id)).limit(limit)))

@@ -191,6 +191,11 @@ async def test_a_reinstall_that_took_events_with_it_is_asked_about_once(bench: B
     (item,) = await _asked(bench.db, device_id)
     assert item.kind == "lost_events"
     assert "possibly lost: 3 events" in item.detail
+    await lost.sync()  # it only lay in a drawer
+    async with bench.db.begin() as tx:
+        assert await ask_about_replaced(tx) == 0
+    (item,) = await _asked(bench.db, device_id)
+    assert item.state == "resolved"
 
 
 async def test_a_phone_that_only_changed_its_name_lost_nothing(bench: Bench) -> None:
