@@ -37,8 +37,8 @@ async def recheck(db: Database, blobs: Blobs, after: UUID | None) -> UUID | None
 async def _mark_lost(db: Database, blobs: Blobs, item: Kept) -> None:
     async with db.begin() as tx:
         await store.lock_driver(tx, item.driver_id)
+        row = await tx.get_one(Evidence, item.id, with_for_update=True)
         await store.lock_bytes(tx, item.sha256)
-        row = await tx.get_one(Evidence, item.id, populate_existing=True)
         if row.erased_at or row.lost_at or await blobs.size(item.sha256) == item.size:
             return
         await record(tx, SYSTEM, Event("evidence.lost", Evidence, row.id, {"lost_at": moment(tx)}))
