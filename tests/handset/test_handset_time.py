@@ -11,10 +11,12 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from backend.clock import rfc3339
+from backend.keys import load_keys
 from backend.tables.devices import DeviceJournal
 from backend.tables.stops import Stop
 from handset import Handset
 from handset.transport import Patience
+from pod.door import customers_code
 from sync import clocks
 from tests.fixtures.visits import Round, a_round
 from tests.handset.clocks import PhoneClock
@@ -220,3 +222,29 @@ async def test_a_boot_nobody_heard_of_is_dated_by_the_wall_clock_and_says_so(ben
     assert kept is not None
     marks = [(mark.n, mark.received) for mark in clocks.read(kept).marks]
     assert marks == [(1, bench.clock.now()), (0, told_all)]
+
+
+@pytest.mark.parametrize("reboots", [0, 1, 2])
+async def test_a_code_is_good_for_as_long_as_our_own_clocks_say(bench: Bench, reboots: int) -> None:
+    """Given in time and told a day later: it counts where an anchor of that boot says so.
+
+    A boot that no call was heard in has the wall clock alone; then it counts as given when heard.
+    """
+    keys = load_keys(bench.settings.data, log_name=bench.settings.log_name)
+    made = await a_round(bench.db, "premium", keys=keys)
+    clock = PhoneClock(bench.clock)
+    phone = bench.phone(clock=clock)
+    await phone.enrol(await bench.code(made.driver))
+    await phone.sync()
+    if reboots == 2:
+        clock.reboot()
+    code, _ = customers_code(keys, made.stops["premium"], 1)
+    phone.deliver(str(made.stops["premium"]), recipient=("Ada", "self"), code=code)
+    if reboots:
+        clock.reboot()
+    bench.clock.advance(hours=26)
+    (receipt,) = (await phone.sync()).receipts
+    found = {finding.code for finding in receipt.findings}
+    by_wall = reboots == 2
+    assert ("code_expired" in found, "time_uncertain" in found) == (by_wall, by_wall)
+    assert receipt.outcome == "applied"
