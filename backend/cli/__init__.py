@@ -15,6 +15,10 @@ COMMANDS = {
     "jobs": ("backend.cli.up:jobs", "Run the timetable alone."),
     "demo": ("backend.cli.demo:demo", "Run a whole day on made-up data, then serve it."),
     "drill": ("backend.cli.drill.command:drill", "Send simulated drivers out on bad roads."),
+    "conformance": (
+        "backend.cli.conformance.command:conformance",
+        "Try a server or an app against the contract.",
+    ),
     "migrate": ("backend.cli.migrate:migrate", "Bring the database up to date."),
     "import": ("backend.cli.intake:import_file", "Bring consignments in from CSV or JSON."),
     "gazetteer": ("backend.cli.intake:gazetteer", "Load known addresses."),

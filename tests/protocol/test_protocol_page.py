@@ -22,7 +22,7 @@ from backend.identity.devices import issue_enrolment_code
 from backend.keys import load_keys
 from backend.store.database import Database
 from handset.base import digest
-from pod.door import qr_text
+from pod.token import qr_text
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.phones import calling, settings_for
 from tests.fixtures.servers import serving
@@ -56,8 +56,8 @@ def test_the_digest_example() -> None:
     lines = block("digest: lines").splitlines()
     by_hand = hashlib.sha256("".join(f"{line}\n" for line in sorted(lines)).encode()).hexdigest()
     parts = [line.rsplit(":", 1) for line in lines]
-    versions = [(*name.split(":", 1), int(v)) for name, v in parts]
-    assert digest((kind, id_, v) for kind, id_, v in versions) == by_hand
+    named = [(*name.partition(":"), int(v)) for name, v in parts]
+    assert digest((kind, id_, v) for kind, _, id_, v in named) == by_hand
     holds("digest: value", by_hand)
 
 

@@ -132,6 +132,10 @@ class ControlRoom:
         room._client.headers["authorization"] = f"Bearer {signed.token}"
         return room
 
+    def token(self) -> str:
+        """The bearer token, for tools that call by themselves."""
+        return self._client.headers["authorization"].removeprefix("Bearer ")
+
     async def close(self) -> None:
         await self._client.aclose()
 

@@ -1,0 +1,134 @@
+"""`conformance`: hold a server, or an app, against the contract."""
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from backend.cli.conformance.kit.report import conforms, facts, line, summary
+from backend.cli.conformance.kit.verdict import Result
+from backend.cli.ground import data_option, installation, json_option, settings_for
+from backend.cli.tell import Teller
+from backend.settings import Settings
+
+
+class Deviates(click.ClickException):
+    """Something was tried and is not as the contract says."""
+
+
+@click.command()
+@click.argument("url", required=False)
+@click.option("--code", "codes", multiple=True, help="An enrolment code; six are good.")
+@click.option("--other", "others", multiple=True, help="A code of another driver.")
+@click.option(
+    "--round",
+    "described",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="A JSON file that describes the prepared round.",
+)
+@click.option("--own", is_flag=True, help="Start an installation of our own and try that.")
+@click.option("--client", is_flag=True, help="Serve a strict server that an app is pointed at.")
+@click.option("--port", default=0, help="For --client; 0: any free one.")
+@click.option("--minutes", default=10.0, show_default=True, help="For --client: how long to wait.")
+@click.option("--only", multiple=True, help="Numbers of checks, or how they begin.")
+@data_option
+@json_option
+def conformance(
+    url: str | None,
+    codes: tuple[str, ...],
+    others: tuple[str, ...],
+    described: Path | None,
+    own: bool,
+    client: bool,
+    port: int,
+    minutes: float,
+    only: tuple[str, ...],
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Try the server at URL, rule by rule; or, with --client, an app.
+
+    Ends with 0 if nothing deviates. docs/sync-protocol.md tells the rules by their numbers.
+    """
+    tell = Teller(machine=as_json)
+    if client:
+        results = _try_app(port, minutes, tell)
+    elif own:
+        results = _try_own(data, only, tell)
+    elif url is not None:
+        results = _try_server(url, codes, others, described, only, tell)
+    else:
+        raise click.UsageError("name the URL of a server, or --own, or --client")
+    tell.result(summary(results), facts(results))
+    if not conforms(results):
+        raise Deviates("it does not conform")
+
+
+def _try_server(
+    url: str,
+    codes: tuple[str, ...],
+    others: tuple[str, ...],
+    described: Path | None,
+    only: tuple[str, ...],
+    tell: Teller,
+) -> list[Result]:
+    from backend.cli.conformance.kit.checks import Lab, try_all
+    from backend.cli.conformance.kit.round import Round, read_round
+    from backend.cli.conformance.kit.wire import Wire
+
+    known = read_round(described) if described else Round()
+    round_ = Round([*codes, *known.codes], [*others, *known.others], known.doors, known.control)
+    if not round_.codes:
+        raise click.UsageError("at least one enrolment code is needed: --code or --round")
+    return _shown(try_all(Lab(Wire(url), round_), only), tell)
+
+
+def _try_own(data: Path | None, only: tuple[str, ...], tell: Teller) -> list[Result]:
+    from backend.cli.day.home import empty, set_environment_aside
+    from backend.cli.ending import end_on_signals, until_signal
+
+    end_on_signals()
+    set_environment_aside()
+    home = settings_for(data).data / "conformance"
+    empty(home, tell)
+    found: list[Result] = []
+    with installation(settings_for(home), tell) as settings:
+        asyncio.run(until_signal(_served(settings, only, tell, found)))
+    return found
+
+
+async def _served(
+    settings: Settings, only: tuple[str, ...], tell: Teller, found: list[Result]
+) -> None:
+    from backend.cli.conformance.kit.checks import Lab, try_all
+    from backend.cli.conformance.kit.wire import Wire
+    from backend.cli.conformance.own import prepared
+    from backend.cli.system import run
+
+    async with run(settings, "127.0.0.1", 0, tell) as system:
+        tell("preparing a round")
+        round_ = await prepared(system.url, settings)
+        lab = Lab(Wire(system.url), round_)
+        found += await asyncio.to_thread(lambda: _shown(try_all(lab, only), tell))
+
+
+def _try_app(port: int, minutes: float, tell: Teller) -> list[Result]:
+    from backend.cli.conformance.kit.strict import trying
+
+    with trying(port) as server:
+        if not tell.machine:
+            click.echo(f"Point the app at {server.url} with the enrolment code {server.code}.")
+            click.echo("Let it sync, record at least six acts at its stops, and go on syncing.")
+        server.wait(minutes * 60)
+        return _shown(server.results(), tell)
+
+
+def _shown(results: Iterable[Result], tell: Teller) -> list[Result]:
+    found = []
+    for result in results:
+        tell.done()
+        found.append(result)
+        if not tell.machine:
+            click.echo(line(result))
+    return found

@@ -1,0 +1,115 @@
+"""Our server with a prepared round, and a proxy that breaks what passes through it."""
+
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+from sqlalchemy import select
+from sqlmodel import col
+
+from backend.cli.conformance.kit.round import Control, Round, Secrets
+from backend.clock import SystemClock
+from backend.domain.people import Role
+from backend.identity.devices import issue_enrolment_code
+from backend.identity.people import add_person
+from backend.keys import Keys, load_keys
+from backend.settings import Settings
+from backend.store.database import Database
+from backend.tables.fleet import Depot
+from backend.tables.stops import Stop
+from pod.door import customers_code
+from tests.fixtures.people import PASSWORD
+from tests.fixtures.visits import Round as Made
+from tests.fixtures.visits import a_round
+
+Json = dict[str, Any]
+Spoil = Callable[[Json], None]
+PLENTY = ("standard",) * 44 + ("premium",) * 3
+
+
+@asynccontextmanager
+async def prepared(settings: Settings, url: str) -> AsyncIterator[Round]:
+    """A round with plenty of stops, and what is needed to try everything on it."""
+    keys = load_keys(settings.data, log_name=settings.log_name)
+    db = Database(str(settings.database_url), clock=SystemClock())
+    made = await a_round(db, *PLENTY, keys=keys)
+    other = await a_round(db, "standard", keys=keys, depot=made.depot)
+    async with db.begin() as tx:
+        codes = [(await issue_enrolment_code(tx, keys, made.driver))[0] for _ in range(6)]
+        others = [(await issue_enrolment_code(tx, keys, other.driver))[0]]
+    yield Round(codes, others, await _doors(db, keys, made), await _control(db, url, made))
+    await db.close()
+
+
+async def _doors(db: Database, keys: Keys, made: Made) -> dict[str, Secrets]:
+    async with db.snapshot() as tx:
+        query = select(col(Stop.id)).where(
+            col(Stop.route_id) == made.route, col(Stop.segment) == "premium"
+        )
+        stops = list(await tx.scalars(query))
+    return {str(id_): Secrets(*customers_code(keys, id_, 1)) for id_ in stops}
+
+
+async def _control(db: Database, url: str, made: Made) -> Control:
+    async with db.begin() as tx:
+        depot = (await tx.get_one(Depot, made.depot)).code
+        email = f"{depot}@example.org"
+        await add_person(tx, email, Role.SUPERVISOR, [depot], PASSWORD)
+    async with httpx.AsyncClient(base_url=url) as client:
+        said = {"email": email, "password": PASSWORD}
+        return Control(url, (await client.post("/console/v1/sign-in", json=said)).json()["token"])
+
+
+@contextmanager
+def broken(port: int, spoil: Spoil) -> Iterator[str]:
+    """Serve a proxy to our server that spoils every reply to a sync call."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            line = HTTPConnection("127.0.0.1", port, timeout=30)
+            line.request(self.command, self.path, body, dict(self.headers))
+            answer = line.getresponse()
+            raw = answer.read()
+            if self.path == "/driver/v1/sync" and answer.headers.get("Content-Encoding") is None:
+                reply = json.loads(raw)
+                spoil(reply)
+                raw = json.dumps(reply).encode()
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+            line.close()
+
+        do_GET = do_POST = _pass_on  # noqa: N815 - names that the library looks for
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def described(round_: Round, path: Path) -> Path:
+    """Write a round's description as the command reads it."""
+    import msgspec
+
+    path.write_bytes(msgspec.json.encode(round_))
+    return path

@@ -1,0 +1,136 @@
+"""The conformance kit finds our server in order, and a broken one broken where it is."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.cli.conformance.kit.checks import CHECKS, Lab, try_all
+from backend.cli.conformance.kit.report import line
+from backend.cli.conformance.kit.round import Round
+from backend.cli.conformance.kit.verdict import Verdict
+from backend.cli.conformance.kit.wire import Wire
+from tests.conformance.ground import Spoil, broken, described, prepared
+from tests.fixtures.phones import settings_for
+from tests.fixtures.processes import ROOT, called, doorstep
+from tests.fixtures.servers import Server, serving
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+PAGE = ROOT / "docs" / "sync-protocol.md"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A real server and what there is to try on it."""
+
+    server: Server
+    url: str
+    round: Round
+
+
+@pytest.fixture
+async def ground(fresh_pg_url: str, tmp_path: Path) -> AsyncIterator[Ground]:
+    """Bring the server up."""
+    settings = settings_for(fresh_pg_url, tmp_path / "data")
+    settings.data.mkdir()
+    with serving(settings) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        async with prepared(settings, url) as round_:
+            yield Ground(server, url, round_)
+
+
+async def test_our_server_conforms(ground: Ground, tmp_path: Path) -> None:
+    """By the command, over real HTTP: every check is tried and passes."""
+    path = described(ground.round, tmp_path / "round.json")
+    done = called("conformance", ground.url, "--round", str(path), "--json")
+    found = json.loads(done.stdout)
+    off = [each for each in found["checks"] if each["verdict"] != "passed"]
+    assert not off, json.dumps(off, indent=1)
+    assert done.returncode == 0
+    assert found["passed"] == len(CHECKS)
+
+
+def no_duplicates(reply: Json) -> None:
+    """Answer repeats as if they were new."""
+    for receipt in reply.get("receipts", []):
+        receipt["duplicate"] = False
+
+
+def forks_apply(reply: Json) -> None:
+    """Take other content under a number that was taken."""
+    for receipt in reply.get("receipts", []):
+        if receipt["code"] == "fork":
+            receipt |= {"outcome": "applied", "code": None}
+
+
+def gaps_vanish(reply: Json) -> None:
+    """Let gaps pass unnoticed."""
+    if reply.get("need_from") is not None:
+        reply["need_from"] = None
+
+
+def wrong_digest(reply: Json) -> None:
+    """Lose an entity, and the digest does not tell."""
+    if reply.get("puts"):
+        reply["puts"].pop()
+
+
+def stingy(reply: Json) -> None:
+    """Leave out what the same request changed."""
+    if reply.get("receipts"):
+        reply["puts"] = []
+
+
+def babbling(reply: Json) -> None:
+    """Tell foreign and unknown stops apart."""
+    for receipt in reply.get("receipts", []):
+        if receipt["code"] == "unknown_stop":
+            receipt["detail"] = receipt["id"]
+
+
+SABOTAGES: list[tuple[Spoil, set[str]]] = [
+    (no_duplicates, {"2.2.2a", "2.2.2b", "2.2.2c"}),
+    (forks_apply, {"2.2.2b"}),
+    (gaps_vanish, {"2.2.3a"}),
+    (wrong_digest, {"2.2.7a", "2.2.7b", "2.2.10"}),
+    (stingy, {"2.2.7a", "2.2.7b", "2.2.10"}),
+    (babbling, {"2.2.8a"}),
+]
+
+
+TRIED = ("2.2.1", "2.2.2", "2.2.3a", "2.2.7", "2.2.8a")
+
+
+async def test_broken_servers_are_found_out(ground: Ground) -> None:
+    """Each fails the checks of the rule that it breaks, and no other of the rules of receipts."""
+    codes = iter(ground.round.codes)
+    for spoil, expected in SABOTAGES:
+        round_ = Round([next(codes)], ground.round.others[:1] if spoil is babbling else [])
+        with broken(ground.server.port, spoil) as url:
+            results = list(try_all(Lab(Wire(url), round_), TRIED))
+        failed = {each.number for each in results if each.verdict is Verdict.FAILED}
+        assert failed == expected, (spoil.__doc__, "\n".join(map(line, results)))
+
+
+def test_the_page_and_the_checks_have_the_same_numbers() -> None:
+    """No two share one, and every number that docs/sync-protocol.md cites is that of a check."""
+    numbers = [each.number for each in CHECKS]
+    assert len(set(numbers)) == len(numbers)
+    cited = set(re.findall(r"\[(\d(?:\.\d+)*[a-e]?)\](?!\()", PAGE.read_text()))
+    unknown = {one for one in cited if not any(number.startswith(one) for number in numbers)}
+    assert not unknown
+
+
+@pytest.mark.soak
+def test_our_own_installation(short_folder: Path) -> None:
+    """`--own` brings up an installation, prepares a round over the console, and it conforms."""
+    done = doorstep("conformance", "--own", "--json", "--data", str(short_folder))
+    found = json.loads(done.stdout)
+    assert done.returncode == 0, json.dumps(found, indent=1)
+    assert {each["verdict"] for each in found["checks"]} == {"passed"}
