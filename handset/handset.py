@@ -28,6 +28,7 @@ from handset.sync import Syncer, SyncReport
 from handset.transport import Encoding, Patience, Road
 from handset.uploads import UploadReport, Uploads
 from handset.verbs import Verbs
+from handset.wire import Tokens
 
 
 class Handset(Verbs):
@@ -90,13 +91,12 @@ class Handset(Verbs):
 
     async def enrol(self, code: str) -> None:
         """Become a device of this code's driver; an old journal moves to the new device."""
-        before = self.session.device_id
-        tokens = await self.session.enrol(code)
-        if before is not None and before != tokens.device_id:
-            with self._disk.transaction():
-                self.journal.renumber()
-                self._disk.put("epoch", tokens.epoch)
-                self.base.forget_cursor()
+        await self.session.enrol(code, self._move)
+
+    def _move(self, tokens: Tokens) -> None:
+        self.journal.renumber()
+        self._disk.put("epoch", tokens.epoch)
+        self.base.forget_cursor()
 
     async def sync(self) -> SyncReport:
         """Say everything, hear everything, and let go of files the server has for good."""
@@ -138,7 +138,7 @@ class Handset(Verbs):
 
     @property
     def must_enrol(self) -> bool:
-        """Whether this phone shares its identity with a copy and needs a code of its own."""
+        """Whether this phone has lost its identity, or shares it with a copy, and needs a code."""
         return self.session.must_enrol
 
     @property

@@ -7,7 +7,7 @@ that lost the reply, or its battery, asks again with the same nonce and gets the
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import anyio
@@ -56,15 +56,19 @@ class Session:
 
     @property
     def must_enrol(self) -> bool:
-        """Whether another phone counts under this identity too; a new code ends that."""
+        """Whether this identity is lost, or another phone has it too; a new code ends that."""
         return self._disk.get("must_enrol") is not None
 
     @must_enrol.setter
     def must_enrol(self, truth: bool) -> None:
         self._disk.put("must_enrol", "yes" if truth else None)
 
-    async def enrol(self, code: str) -> Tokens:
-        """Trade a one-time code for a device identity; not repeated, for the code works once."""
+    async def enrol(self, code: str, moved: Callable[[Tokens], None] = lambda _: None) -> Tokens:
+        """Trade a one-time code for a device identity; not repeated, for the code works once.
+
+        ``moved`` is told of another identity than before, in the transaction that takes it on: a
+        phone is never found with a new name and its old numbers.
+        """
         about = {
             "platform": self._device.platform,
             "model": self._device.model,
@@ -80,8 +84,12 @@ class Session:
         if answer.status_code != 201:
             raise refusal(answer)
         tokens = _tokens(answer)
-        self._store(tokens)
-        self.must_enrol = False
+        with self._disk.transaction():
+            before = self.device_id
+            self._store(tokens)
+            self.must_enrol = False
+            if before is not None and before != tokens.device_id:
+                moved(tokens)
         return tokens
 
     async def call(
@@ -127,6 +135,7 @@ class Session:
             )
             if answer.status_code in {401, 403}:
                 problem = refusal(answer)
+                self.must_enrol = True
                 raise SignInLost(problem.status, problem.code, problem.detail)
             if answer.status_code != 200:
                 raise refusal(answer)

@@ -122,6 +122,7 @@ async def test_of_two_copies_neither_stays_signed_in(bench: Bench) -> None:
     act = copy.note(str(made.stops["economy"]), "kept")
     with pytest.raises(SignInLost):
         await copy.sync()
+    assert (phone.must_enrol, copy.must_enrol) == (False, True)
     bench.clock.advance(minutes=16)
     with pytest.raises(SignInLost):
         await phone.sync()
@@ -259,3 +260,29 @@ async def test_a_person_takes_over_what_a_revoked_phone_told(bench: Bench) -> No
         query = select(col(Mutation.outcome)).where(col(Mutation.id) == UUID(act.id))
         outcome = (await tx.scalars(query)).one()
     assert (delivered.state, delivered.closed_at, outcome) == ("delivered", happened, "applied")
+
+
+class _PulledOut(Exception):
+    """The battery, in the middle of something."""
+
+
+async def test_a_phone_that_dies_while_it_changes_its_name_keeps_the_old_one(bench: Bench) -> None:
+    """The new identity and the new numbers come together, or neither does."""
+    phone, made = await _on_the_road(bench, "economy")
+    phone.arrive(str(made.stops["economy"]))
+    await phone.sync()
+    act = phone.note(str(made.stops["economy"]), "after it")
+    before = phone.session.device_id
+
+    def die() -> None:
+        raise _PulledOut
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(phone.base, "forget_cursor", die)
+        with pytest.raises(_PulledOut):
+            await phone.enrol(await bench.code(made.driver))
+    again = bench.phone(clock=PhoneClock(bench.clock))
+    assert again.session.device_id == before
+    assert [(kept.n, kept.acked) for kept in again.journal.all()] == [(1, True), (2, False)]
+    await again.sync()
+    assert len(await _events(bench.db, act.id)) == 1
