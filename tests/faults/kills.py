@@ -35,7 +35,7 @@ from tests.fixtures.processes import ROOT, environment, free_port
 LIFE_S = 6.0
 # At which of its passings a life may end: there are many statements in a request.
 _MOST_NTH = 3
-_MOST_STATEMENTS = 40
+_MOST_STATEMENTS = 24
 
 
 @dataclass

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from backend.blobs import Staging, folder, staging
-from backend.store import devices, feed
+from backend.store import devices, feed, ledger
 from tests.faults.points import DOORS, Fate, door
 
 _FLUSHED_S = 0.003
@@ -28,6 +28,7 @@ def hang(fate: Fate) -> None:
     """Hang every point on its seam, once per process; a seam that is gone fails here."""
     _session(fate)
     _around(fate, devices, "lock_journal", "before_journal_lock", "after_journal_lock")
+    _around(fate, ledger, "write", "before_entries", "after_entries")
     _around(fate, feed, "publish", "before_scopes", "after_scopes")
     _around(fate, Staging, "discard", "before_discard", "after_discard")
     vars(staging)["os"] = StagingCalls(fate)
@@ -40,8 +41,6 @@ def _session(fate: Fate) -> None:
 
     on(Engine, "before_cursor_execute", "before_statement")
     on(Engine, "after_cursor_execute", "after_statement")
-    on(Session, "before_flush", "before_entries")
-    on(Session, "after_flush", "after_entries")
     on(Engine, "commit", "before_commit")
     event.listen(Engine, "commit", lambda *_, **__: fate.ends_soon("mid_commit"))
     on(Session, "after_commit", "after_commit")
