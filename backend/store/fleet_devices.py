@@ -29,6 +29,7 @@ class FleetDevice:
     seen_at: dt.datetime | None
     pending: int | None
     oldest_pending_at: dt.datetime | None
+    skew_ms: int | None
 
 
 _DEVICE: tuple[Mapped[Any], ...] = (
@@ -42,6 +43,7 @@ _DEVICE: tuple[Mapped[Any], ...] = (
     col(DeviceJournal.seen_at),
     col(DeviceJournal.pending),
     col(DeviceJournal.oldest_pending_at),
+    col(DeviceJournal.skew_ms),
 )
 
 

@@ -31,7 +31,7 @@ class EnrolmentCodeOut(msgspec.Struct, frozen=True):
 
 
 class DeviceOut(msgspec.Struct, frozen=True):
-    """A device and when it last spoke."""
+    """A device and when it last spoke; ``skew_ms`` is by how much its wall clock was ahead then."""
 
     id: UUID
     driver_id: UUID
@@ -43,6 +43,7 @@ class DeviceOut(msgspec.Struct, frozen=True):
     seen_at: str | None
     pending: int | None
     oldest_pending_at: str | None
+    skew_ms: int | None
 
 
 class DevicesController(Controller):
@@ -112,4 +113,5 @@ def _device_out(device: FleetDevice) -> DeviceOut:
         seen_at=rfc3339(device.seen_at) if device.seen_at else None,
         pending=device.pending,
         oldest_pending_at=rfc3339(device.oldest_pending_at) if device.oldest_pending_at else None,
+        skew_ms=device.skew_ms,
     )
