@@ -11,6 +11,7 @@ import asyncio
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
@@ -31,7 +32,7 @@ def main() -> None:
     chosen = parser.parse_args()
     plan = QUICK if chosen.quick else Plan()
     if chosen.ours:
-        plan = Plan(plan.histories, plan.crowds, plan.rounds, peers=False)
+        plan = replace(plan, peers=False)
     began = time.monotonic()
 
     def tell(step: str) -> None:

@@ -29,7 +29,8 @@ feeds and files. `online push` tells one arrival and pulls nothing, `online sync
 
 def document(lines: Sequence[Figures], notes: Sequence[str]) -> str:
     """Write the document."""
-    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    busy = os.getloadavg()[2]
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, load {busy:.1f}"
     held = "\n".join(f"| {name} | {value} |" for name, value in ratios(lines).items())
     return "\n".join(
         (

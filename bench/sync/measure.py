@@ -80,8 +80,12 @@ async def run(
     rounds: range,
     in_flight: int,
     processes: Processes,
+    seconds: float = 60.0,
 ) -> Run:
-    """Let every device do its rounds in order, so many devices at the same time."""
+    """Let every device do its rounds in order, so many devices at the same time.
+
+    When the seconds are over nothing more is begun: a slow machine measures less, not longer.
+    """
     latencies: list[float] = []
     sizes = [0, 0]
 
@@ -89,6 +93,8 @@ async def run(
         for number in rounds:
             for device in mine:
                 began = time.perf_counter()
+                if began > deadline:
+                    return
                 exchange = await op(device, number)
                 latencies.append(time.perf_counter() - began)
                 if exchange is not None:
@@ -97,6 +103,7 @@ async def run(
 
     server, postgres = processes.spent()
     began = time.perf_counter()
+    deadline = began + seconds
     await asyncio.gather(*(worker(devices[start::in_flight]) for start in range(in_flight)))
     wall = time.perf_counter() - began
     after = processes.spent()

@@ -47,10 +47,11 @@ class Plan:
     histories: tuple[int, ...] = (1, 100_000, 1_000_000)
     crowds: tuple[int, ...] = (20, 200)
     rounds: int = 40
+    seconds: float = 10.0
     peers: bool = True
 
 
-QUICK = Plan(histories=(1, 20_000), crowds=(20,), rounds=12)
+QUICK = Plan(histories=(1, 20_000), crowds=(20,), rounds=12, seconds=4.0)
 
 
 @dataclass(slots=True)
@@ -87,10 +88,11 @@ class Session:
             few = devices[:20]
             if prepare:
                 await prepare(few, alone.start)
-            single = (await run(op, few, alone, 1, processes)).median_ms
+            single = (await run(op, few, alone, 1, processes, self.plan.seconds / 2)).median_ms
         if prepare:
             await prepare(devices, rounds.start)
-        took = await run(op, devices, rounds, IN_FLIGHT[len(devices)], processes)
+        at_once = IN_FLIGHT[len(devices)]
+        took = await run(op, devices, rounds, at_once, processes, self.plan.seconds)
         statements = None
         if counted:
             statements = await self._count(op, devices[:5], counted, units, prepare)
