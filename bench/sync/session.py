@@ -251,6 +251,7 @@ async def _kinto(
         ) -> None:
             await session.measure("Kinto", what, devices, history, op, rounds, server=pid, **more)  # type: ignore[arg-type]
 
+        await run(peer.fresh, devices, range(1), 8, Processes(None, 0))  # warm, and a time for all
         await line("fresh 150", peer.fresh, range(1), alone=range(1), counted=range(1))
         await line("idle", peer.idle, range(2 if few else 10), alone=range(5), counted=range(2))
         await line(
