@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.faults.kills import Campaign
 
+_FILES = ("--write", "--log")
 _HEAD = """# Killed {done} times: what the phones can prove
 
 The server runs as its own process and ends itself with SIGKILL at a named point, {done} times,
@@ -74,8 +75,10 @@ def write(plan: "Campaign") -> str:
 
 
 def command(module: str) -> str:
-    """How this was called."""
-    return " ".join(["python -m", module, *sys.argv[1:]])
+    """How this was called, but for where its files went."""
+    said = iter(sys.argv[1:])
+    kept = [word for word in said if not (word in _FILES and next(said))]
+    return " ".join(["python -m", module, *kept])
 
 
 def machine() -> str:
