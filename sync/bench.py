@@ -8,8 +8,8 @@ from backend.domain.people import ActorType
 from backend.domain.stop import StopState
 from backend.identity.callers import CallingDevice
 from backend.keys import Keys
+from backend.store import dispatch, doors, visits
 from backend.store import mutations as store
-from backend.store import visits
 from backend.store.database import Tx, moment
 from backend.store.visits import Told
 from backend.tables.plans import Route
@@ -18,7 +18,7 @@ from sync import journey, visit
 from sync.case import Answer, Case
 from sync.clockwork import Estimate
 from sync.decide import Change, Closer, Holder, Known, uniform
-from sync.kinds import About, about
+from sync.kinds import CORRECTABLE, About, about
 from sync.matrix import Outcome, Situation
 from sync.mutations import Fault, Heard, Mutation
 from sync.words import LostEvents, Resequenced
@@ -65,6 +65,13 @@ class Bench:
         )
         withdrawn = [stop.id for stop in stops.values() if stop.manifest_driver_id is None]
         self._held.left |= await visits.left_with(self._tx, driver, withdrawn)
+        await self._foresee(stops[id_] for id_ in _ending(mutations) & stops.keys())
+
+    async def _foresee(self, stops: Iterable[Stop]) -> None:
+        """Read at once what the ends of these visits will each ask for."""
+        if ending := list(stops):
+            await doors.foresee(self._tx, [stop.id for stop in ending])
+            await dispatch.foresee_endings(self._tx, {stop.consignment_id for stop in ending})
 
     def knows(self, stop_id: UUID | None) -> bool:
         """Whether this stop is, or once was, the driver's."""
@@ -173,6 +180,15 @@ def _own(case: Case, event_id: UUID, stop: Stop) -> Told:
         to=None,
         barcode=None,
     )
+
+
+def _ending(mutations: Iterable[Mutation]) -> set[UUID]:
+    """Return the stops at which a visit is said to have ended."""
+    return {
+        mutation.frame.stop_id
+        for mutation in mutations
+        if mutation.kind in CORRECTABLE and mutation.frame.stop_id is not None
+    }
 
 
 def _seen(mutations: Iterable[Mutation]) -> Iterator[tuple[UUID, int]]:

@@ -30,11 +30,17 @@ def moment(tx: Tx) -> datetime:
 
 
 _SNAPSHOT = "snapshot"
+_UNCHANGING = "unchanging"
 
 
 def is_snapshot(tx: Tx) -> bool:
     """Tell whether a transaction only reads, so that what it sees is committed."""
     return _SNAPSHOT in tx.info
+
+
+def unchanging(tx: Tx) -> dict[str, Any]:
+    """Return what was read of this database that never changes, by name."""
+    return cast("dict[str, Any]", tx.info[_UNCHANGING])
 
 
 async def flush(tx: Tx) -> None:
@@ -87,6 +93,7 @@ class Database:
         lock_timeout_ms: int = 10_000,
     ) -> None:
         self._clock = clock or SystemClock()
+        self._unchanging: dict[str, Any] = {}
         options = {"lock_timeout": str(lock_timeout_ms), "timezone": "UTC", "jit": "off"}
         self._engine = create_async_engine(
             url,
@@ -114,6 +121,7 @@ class Database:
         async with AsyncSession(
             self._engine, expire_on_commit=False, sync_session_class=_Session
         ) as tx:
+            tx.info[_UNCHANGING] = self._unchanging
             tx.info["now"], tx.info["request"] = self._clock.now(), current_request.get()
             yield tx
             await settle(tx)
@@ -123,6 +131,7 @@ class Database:
     async def snapshot(self) -> AsyncIterator[Tx]:
         """Open a read-only transaction that sees one moment (REPEATABLE READ)."""
         async with AsyncSession(self._snapshots, autoflush=False) as tx:
+            tx.info[_UNCHANGING] = self._unchanging
             tx.info["now"], tx.info[_SNAPSHOT] = self._clock.now(), True
             yield tx
 

@@ -2,10 +2,12 @@
 
 import datetime as dt
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import Row, func, select
+from sqlalchemy import inspect as inspect_row
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -66,10 +68,42 @@ async def lock_routes(tx: AsyncSession, ids: Collection[UUID]) -> Sequence[Route
     return (await tx.scalars(query.with_for_update())).all()
 
 
+@dataclass(slots=True)
+class _Foreseen:
+    """Consignments held for what is to come, and the visits of them that were open then."""
+
+    held: dict[UUID, Consignment] = field(default_factory=dict)
+    open_stops: dict[UUID, set[UUID]] = field(default_factory=dict)
+
+
+async def foresee_endings(tx: AsyncSession, consignment_ids: Collection[UUID]) -> None:
+    """Hold the consignments of many visits that are to end, and see which of them have others."""
+    foreseen = _foreseen(tx)
+    await show_rows(tx, Consignment, lambda row: row.id in consignment_ids)
+    for row in await fetch(tx, _LOCK_CONSIGNMENTS, consignment_ids):
+        foreseen.held[row["id"]] = adopt(tx, Consignment, row)
+    found = {row[0]: set(row[1]) for row in await fetch(tx, _OPEN_STOPS, consignment_ids)}
+    foreseen.open_stops.update({id_: found.get(id_, set()) for id_ in consignment_ids})
+
+
+_LOCK_CONSIGNMENTS = "SELECT * FROM consignment WHERE id = ANY($1) ORDER BY id FOR UPDATE"
+_OPEN_STOPS = """
+SELECT consignment_id, array_agg(id) FROM stop
+WHERE consignment_id = ANY($1) AND state IN ('planned', 'released', 'arrived') GROUP BY 1
+"""
+
+
+def _foreseen(tx: AsyncSession) -> _Foreseen:
+    return cast("_Foreseen", tx.info.setdefault("foreseen", _Foreseen()))
+
+
 async def lock_consignment(tx: AsyncSession, consignment_id: UUID) -> Consignment:
     """Hold a consignment."""
+    held = _foreseen(tx).held.get(consignment_id)
+    if held is not None and not inspect_row(held).expired_attributes:
+        return held
     await show_rows(tx, Consignment, lambda row: row.id == consignment_id)
-    rows = await fetch(tx, "SELECT * FROM consignment WHERE id = $1 FOR UPDATE", consignment_id)
+    rows = await fetch(tx, _LOCK_CONSIGNMENTS, [consignment_id])
     return adopt(tx, Consignment, rows[0])
 
 
@@ -87,6 +121,9 @@ SELECT EXISTS (SELECT FROM stop WHERE consignment_id = $1 AND id <> $2
 
 async def has_open_stop(tx: AsyncSession, consignment_id: UUID, *, besides: UUID) -> bool:
     """Tell whether another visit of a consignment is still to be made."""
+    seen = _foreseen(tx).open_stops.get(consignment_id)
+    if seen is not None and not seen - {besides}:
+        return False
     await show_rows(tx, Stop, lambda s: s.consignment_id == consignment_id and s.id != besides)
     return bool((await fetch(tx, _OPEN_STOP, consignment_id, besides))[0][0])
 

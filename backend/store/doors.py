@@ -1,6 +1,8 @@
 """Queries about the door of a stop: guesses counted for life, and what spent its code or token."""
 
+from collections.abc import Collection
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -8,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from backend.store.database import Tx
-from backend.store.direct import fetch_one
+from backend.store.direct import fetch
 from backend.tables.fleet import Shift
 from backend.tables.plans import Route
 from backend.tables.stops import Door, Stop
@@ -18,6 +20,7 @@ MOST_WRONG_TRIES = 5  # per stop, for life; the database holds the same bound
 
 async def lock(tx: Tx, stop_id: UUID) -> Door:
     """Hold a stop's door: one guess at a time, from whatever process."""
+    _seen(tx).pop(stop_id, None)
     await tx.execute(insert(Door).values(stop_id=stop_id, wrong_tries=0).on_conflict_do_nothing())
     query = select(Door).where(col(Door.stop_id) == stop_id).with_for_update()
     return (await tx.execute(query, execution_options={"populate_existing": True})).scalar_one()
@@ -25,8 +28,21 @@ async def lock(tx: Tx, stop_id: UUID) -> Door:
 
 async def find(tx: Tx, stop_id: UUID) -> Door | None:
     """Return a stop's door without holding it; None where nobody tried and nothing was spent."""
-    row = await fetch_one(tx, "SELECT * FROM door WHERE stop_id = $1", stop_id)
-    return Door(**row) if row else None
+    if stop_id not in _seen(tx):
+        await foresee(tx, [stop_id])
+    return _seen(tx)[stop_id]
+
+
+async def foresee(tx: Tx, stop_ids: Collection[UUID]) -> None:
+    """Look at the doors of many stops at once, whose rows are held: no door changes meanwhile."""
+    rows = await fetch(tx, "SELECT * FROM door WHERE stop_id = ANY($1)", stop_ids)
+    found = {row["stop_id"]: Door(**row) for row in rows}
+    _seen(tx).update({stop_id: found.get(stop_id) for stop_id in stop_ids})
+
+
+def _seen(tx: Tx) -> dict[UUID, Door | None]:
+    """Return the doors this transaction looked at and did not touch since."""
+    return cast("dict[UUID, Door | None]", tx.info.setdefault("doors", {}))
 
 
 async def count_wrong(tx: Tx, stop_id: UUID) -> int | None:
@@ -38,6 +54,7 @@ async def count_wrong(tx: Tx, stop_id: UUID) -> int | None:
         .returning(col(Door.wrong_tries))
         .execution_options(synchronize_session=False)
     )
+    _seen(tx).pop(stop_id, None)
     return await tx.scalar(counted)
 
 
@@ -50,6 +67,7 @@ async def spend(tx: Tx, stop_id: UUID, *, by: str, means: str, at: datetime) -> 
         .returning(col(Door.stop_id))
         .execution_options(synchronize_session=False)
     )
+    _seen(tx).pop(stop_id, None)
     return await tx.scalar(spent) is not None
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from backend.domain.segment import Policy, Segment, parse_policy
+from backend.store.database import is_snapshot, unchanging
 from backend.store.direct import fetch_one
 from backend.tables.segments import Segment as SegmentRow
 from backend.tables.segments import SegmentPolicy
@@ -30,18 +31,22 @@ class Listed:
 
 
 async def policy(tx: AsyncSession, code: str, version: int) -> Policy:
-    """Return one version of a segment's policy; read once a transaction.
+    """Return one version of a segment's policy; what a snapshot saw once is not read again.
 
     Raises:
         LookupError: there never was such a version.
     """
     read = cast("dict[tuple[str, int], Policy]", tx.info.setdefault(_READ, {}))
-    if (code, version) not in read:
-        found = await fetch_one(tx, _POLICY, code, version)
-        if found is None:
-            raise LookupError(f"there is no version {version} of segment {code}")
-        read[code, version] = _parsed(found[0])
-    return read[code, version]
+    known = cast("dict[tuple[str, int], Policy]", unchanging(tx).setdefault(_READ, {}))
+    policy = known.get((code, version)) or read.get((code, version))
+    if policy is not None:
+        return policy
+    found = await fetch_one(tx, _POLICY, code, version)
+    if found is None:
+        raise LookupError(f"there is no version {version} of segment {code}")
+    # What is seen while writing may never be committed, and the version come again otherwise.
+    keep = known if is_snapshot(tx) else read
+    return keep.setdefault((code, version), _parsed(found[0]))
 
 
 _POLICY = "SELECT policy::text FROM segment_policy WHERE code = $1 AND version = $2"
