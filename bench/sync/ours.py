@@ -17,9 +17,9 @@ from backend.domain.people import SYSTEM
 from backend.keys import Keys
 from backend.store.database import Database
 from backend.tables.stops import Stop
-from bench.sync.clone import STOPS
+from bench.sync.clone import STOPS, Template
 from bench.sync.wire import Exchange, Line
-from bench.sync.world import Device, Template
+from bench.sync.world import Device
 from tests.fixtures.visits import a_round
 
 BATCH = 50

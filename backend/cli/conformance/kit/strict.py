@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import zstandard
 
+from backend.cli.conformance.kit.scenes import SCENES
 from backend.cli.conformance.kit.stage import MOST_BYTES, Reply, Said, Stage, problem
 from backend.cli.conformance.kit.verdict import Result
 from backend.cli.conformance.kit.wire import Json
@@ -39,7 +40,7 @@ class Strict:
 @contextmanager
 def trying(port: int = 0) -> Iterator[Strict]:
     """Serve until the block ends."""
-    stage, lock = Stage(secrets.token_hex(4).upper()), threading.Lock()
+    stage, lock = Stage(secrets.token_hex(4).upper(), SCENES), threading.Lock()
     strict: list[Strict] = []
 
     class Handler(BaseHTTPRequestHandler):
