@@ -210,6 +210,8 @@ async def _compressed(session: Session, phones: ours.Ours, device: Device) -> No
     """Note what a manifest weighs on the wire, where the phone takes zstd."""
     plain = await phones.fresh(device, 0)
     packed = await phones.packed(device)
+    asked = await phones.idle(device, 0)
+    session.notes.append(f"Headers are {asked.overhead:,} B more a call, both ways together.")
     session.notes.append(
         f"A fresh manifest of 150 stops is {len(plain.body):,} B, as zstd {len(packed.body):,} B."
     )
