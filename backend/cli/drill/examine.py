@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from backend.cli.day.control_room import Happening
-from backend.cli.drill.witness import Act, Testimony
+from backend.cli.drill.witness import Act, Heard
 from handset.wire import Receipt
 
 NO_FAILURES: Mapping[str, int] = {}
@@ -68,7 +68,7 @@ class Findings:
 
 
 def examine(
-    heard: Testimony, odd: Sequence[str] = (), failures: Mapping[str, int] = NO_FAILURES
+    heard: Heard, odd: Sequence[str] = (), failures: Mapping[str, int] = NO_FAILURES
 ) -> Findings:
     """Judge what was heard; `failures` are the server's answers of 500 and above, by call."""
     found = Findings(
@@ -111,7 +111,7 @@ def _by_id(acts: Sequence[Act]) -> dict[str, list[Act]]:
 
 
 def _examine_act(
-    acts: Sequence[Act], heard: Testimony, events: list[Happening], found: Findings
+    acts: Sequence[Act], heard: Heard, events: list[Happening], found: Findings
 ) -> None:
     """One act, in however many lives of its phone it was."""
     found.recorded += 1
@@ -138,7 +138,7 @@ def _examine_act(
     _date(act, events, found)
 
 
-def _missing(act: Act, heard: Testimony, events: list[Happening]) -> Iterator[str]:
+def _missing(act: Act, heard: Heard, events: list[Happening]) -> Iterator[str]:
     """What the receipt says is there, and is not."""
     if act.receipt is None:
         return
@@ -156,7 +156,7 @@ def _twice(events: Sequence[Happening]) -> Iterator[str]:
             yield f"{kind} is {times} times on the timeline"
 
 
-def _oddities(act: Act, heard: Testimony) -> Iterator[str]:
+def _oddities(act: Act, heard: Heard) -> Iterator[str]:
     """What is not as the contract says."""
     receipt = act.receipt
     if receipt is None:
@@ -203,5 +203,5 @@ def name(act: Act) -> str:
     return f"phone {act.phone}.{act.life} ({act.driver}) act {act.n} {act.kind} {act.id}{where}"
 
 
-def _name_of(mutation_id: str, heard: Testimony) -> str:
+def _name_of(mutation_id: str, heard: Heard) -> str:
     return next((name(act) for act in heard.acts if act.id == mutation_id), mutation_id)

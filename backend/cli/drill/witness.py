@@ -70,7 +70,7 @@ class Mirror:
 
 
 @dataclass(slots=True)
-class Testimony:
+class Heard:
     """Everything that was said."""
 
     acts: list[Act] = field(default_factory=list)
@@ -91,9 +91,9 @@ class Testimony:
     audit: str = "not verified"
 
 
-async def hear(company: Company) -> Testimony:
+async def hear(company: Company) -> Heard:
     """Ask everybody."""
-    heard = Testimony()
+    heard = Heard()
     for rider in company.riders:
         await _settle(rider)
     await _hear_the_log(company, heard)
@@ -119,7 +119,7 @@ async def _settle(rider: Rider) -> None:
 # --- phones --------------------------------------------------------------------------------------
 
 
-async def _hear_phone(rider: Rider, heard: Testimony) -> None:
+async def _hear_phone(rider: Rider, heard: Heard) -> None:
     for life in rider.phone.lives:
         _read_disk(rider, life, heard)
     heard.files_waiting += rider.handset.unsent_photos
@@ -128,7 +128,7 @@ async def _hear_phone(rider: Rider, heard: Testimony) -> None:
     heard.mirrors.append(await _hold_up_a_mirror(rider))
 
 
-def _read_disk(rider: Rider, life: Life, heard: Testimony) -> None:
+def _read_disk(rider: Rider, life: Life, heard: Heard) -> None:
     disk = Disk(life.folder / "handset.db")
     try:
         heard.acts += [_act(rider, life, kept) for kept in Journal(disk).all()]
@@ -209,7 +209,7 @@ async def _snapshot(handset: Handset) -> tuple[str | None, dict[tuple[str, str],
 # --- the server ----------------------------------------------------------------------------------
 
 
-async def _hear_timelines(company: Company, heard: Testimony) -> None:
+async def _hear_timelines(company: Company, heard: Heard) -> None:
     """Every stop that any act names, or any route holds."""
     room = company.rooms["admin"]
     stops = {act.stop_id for act in heard.acts if act.stop_id is not None}
@@ -221,12 +221,12 @@ async def _hear_timelines(company: Company, heard: Testimony) -> None:
             group.start_soon(_hear_stops, room, waiting[start::_AT_ONCE], heard)
 
 
-async def _hear_stops(room: ControlRoom, stops: Iterable[str], heard: Testimony) -> None:
+async def _hear_stops(room: ControlRoom, stops: Iterable[str], heard: Heard) -> None:
     for stop_id in stops:
         heard.events += await room.timeline(stop_id)
 
 
-async def _hear_the_log(company: Company, heard: Testimony) -> None:
+async def _hear_the_log(company: Company, heard: Heard) -> None:
     """Export the log as compliance would, and verify it as a stranger would."""
     room = company.rooms["compliance"]
     start, end = company.began - timedelta(minutes=5), datetime.now(UTC) + timedelta(minutes=5)
@@ -249,7 +249,7 @@ def _verified(bundle: bytes, key: bytes) -> verify.Report:
         return verify.verify(path, key)
 
 
-def _read_entries(lines: bytes, heard: Testimony) -> None:
+def _read_entries(lines: bytes, heard: Heard) -> None:
     for line in lines.splitlines():
         heard.leaves[hashlib.sha256(b"\0" + line).hexdigest()] += 1
         entry = json.loads(line)
