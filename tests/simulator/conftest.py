@@ -1,18 +1,11 @@
-"""What the simulator's tests stand on: a quick event loop, and one ground for each file."""
+"""What the simulator's tests stand on: one ground for each file."""
 
 import logging
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
 from tests.simulator.ground import Ground, ground
-
-
-@pytest.fixture(scope="session")
-def anyio_backend() -> tuple[str, dict[str, Any]]:
-    """The loop that the server runs on."""
-    return "asyncio", {"use_uvloop": True}
 
 
 @pytest.fixture(scope="module", autouse=True)

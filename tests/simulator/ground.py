@@ -69,17 +69,18 @@ async def ground(pg_url: str, folder: Path) -> AsyncIterator[Ground]:
     clock, settings = FakeClock(MORNING), settings_for(pg_url, folder)
     apps = [_app(settings, clock), _app(settings, clock)]
     keys = load_keys(settings.data, log_name=settings.log_name)
-    observer = await connect(settings)
+    made = Ground(apps, settings, clock, keys, await connect(settings))
     with contextlib.ExitStack() as stack:
         stack.callback(_free.extend, apps)
         async with apps[0].lifespan(), apps[1].lifespan():
             stack.enter_context(watching())
             for app in apps:
-                stand_between(app.state["ground"].db)
-            made = Ground(apps, settings, clock, keys, observer)
-            await _furnish(made)
-            yield made
-            await made.observer.close()
+                stand_between(made.db_of(app))
+            try:
+                await _furnish(made)
+                yield made
+            finally:
+                await made.observer.close()
 
 
 def _app(settings: Settings, clock: FakeClock) -> Litestar:

@@ -56,7 +56,12 @@ async def agree(h: History) -> None:
     """I7: after at most two more rounds all phones of a driver hold the same."""
     await server.judge(h)
     for phone in h.live:
+        if phone.epoch is None:  # it never spoke: it may not be known to a restored server
+            await h.sync(phone)
+    for phone in h.live:
         for _ in range(2):
+            if phone.forked:
+                await driver.enrol_anew(h, phone, saves=True)
             reply = await h.sync(phone)
             if phone.wiped or (reply and not reply["more"]):
                 break

@@ -69,14 +69,19 @@ def _hand_out(h: History) -> None:
         h.truth.may_see(str(visit.crew.driver), str(visit.stop))
 
 
+async def settle_in(h: History) -> None:
+    """Let both drivers load their manifests."""
+    for crew in h.depots.crews:
+        await h.sync(next(phone for phone in h.phones if phone.driver == str(crew.driver)))
+
+
 async def live(h: History, rules: Mapping[Rule, int] = RULES) -> Told:
     """Let a history happen, and prove it."""
     h.ground.clock.set(MORNING)
     steps = 0
     try:
         with no_waiting():
-            for crew in h.depots.crews:
-                await h.sync(next(p for p in h.phones if p.driver == str(crew.driver)))
+            await settle_in(h)
             for _ in range(h.dice.number(SHORTEST, LONGEST)):
                 if not h.live:
                     break

@@ -18,10 +18,10 @@ _runs = count(1)
 
 @pytest.mark.parametrize("seed", range(1, 7))
 async def test_what_phones_kept_comes_back_after_a_restore(
-    seed: int, pg_server: str, pg_url: str, tmp_path: Path
+    seed: int, pg_server: str, fresh_pg_url: str, tmp_path: Path
 ) -> None:
     """Once every phone has spoken, all that any of them still has is there again, once."""
-    async with ground(pg_url, tmp_path) as here:
+    async with ground(fresh_pg_url, tmp_path) as here:
         vault = Vault(pg_server, here)
 
         async def back_up(h: History) -> None:
