@@ -25,6 +25,10 @@ VALUES ('01900000-0000-7000-8000-000000000002', 1, gen_random_uuid(), 'Ada', '[]
 INSERT INTO device (id, version, driver_id, platform, model, app_version, enrolled_at, entry)
 SELECT '01900000-0000-7000-8000-000000000001', 1, id, 'a', 'b', 'c', now(), '' FROM driver
 """
+ONE_MORE = """
+INSERT INTO position (device_id, at, lat, lon, accuracy_m, mock)
+VALUES (:device, '2020-02-02', 1, 2, 3, false)
+"""
 ALL = "SELECT string_agg(position::text, '|' ORDER BY device_id, at) FROM position"
 PARTS = """
 SELECT string_agg(tableoid::regclass || ' ' || number, ', ' ORDER BY tableoid::regclass::text)
@@ -78,3 +82,18 @@ def test_whoever_stops_in_the_middle_can_go_back(old_url: str) -> None:
     assert run(old_url, "SELECT count(*) FROM position") == "6"
     schema.upgrade(old_url, AFTER)
     assert run(old_url, "SELECT min(at) FROM position").startswith("2001-01-01 01:00")
+
+
+def test_a_writer_is_not_waited_for_while_rows_are_checked(old_url: str) -> None:
+    """The step that reads the whole table passes beside a fix that is being written."""
+    schema.upgrade(old_url, "202611201420")
+
+    async def beside() -> None:
+        engine = create_async_engine(old_url)
+        async with engine.begin() as connection:
+            await connection.execute(text(ONE_MORE), {"device": DEVICE})
+            await asyncio.to_thread(schema.upgrade, old_url, "202611201421")
+        await engine.dispose()
+
+    asyncio.run(beside())
+    assert run(old_url, "SELECT count(*) FROM position") == "5"
