@@ -19,6 +19,7 @@ ACT = Act(
     driver="Ada",
     life=1,
     life_is_over=False,
+    is_found=False,
     n=1,
     id="m",
     kind="stop.delivered",
@@ -97,6 +98,15 @@ def test_what_a_phone_in_hand_never_got_acknowledged_is_unsaid(heard: Heard) -> 
     found = examine(heard)
     assert (found.went_down, found.of_these_heard) == (1, 1)
     assert found.is_good
+
+
+def test_what_a_found_phone_told_is_there(heard: Heard) -> None:
+    """A phone that was revoked and turned up again has said everything before it was wiped."""
+    told = replace(ACT, acked=False, receipt=None, life_is_over=True, is_found=True)
+    heard.acts = [told]
+    assert examine(heard).is_good
+    heard.had.clear()
+    assert examine(heard).lost == _one_lie(examine(heard))
 
 
 def test_an_acknowledgement_on_any_life_counts(heard: Heard) -> None:

@@ -37,5 +37,5 @@ def test_every_mishap_happens() -> None:
     fates = tell_fates(Odds(mishaps=0.2, seed=1), 100)
     turns = [turn for fate in fates for turn in islice(fate.turns(), 40)]
     struck = Counter(turn.mishap for turn in turns if turn.mishap is not None)
-    assert set(struck) == set(Mishap)
+    assert set(struck) == set(Mishap) - {Mishap.FOUND}  # which comes of being lost
     assert 0.17 < sum(struck.values()) / len(turns) < 0.23

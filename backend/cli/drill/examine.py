@@ -30,6 +30,8 @@ class Findings:
     # Not acknowledged, and gone with a phone that was lost or overwritten.
     went_down: int = 0
     of_these_heard: int = 0
+    # Said by phones that were lost, revoked and found.
+    told_late: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
@@ -118,11 +120,7 @@ def _examine_act(
     act = next((one for one in acts if one.acked), acts[-1])
     is_there = act.id in heard.had
     if not act.acked:
-        if all(one.life_is_over for one in acts):
-            found.went_down += 1
-            found.of_these_heard += is_there
-        else:
-            found.unsaid.append(name(act))
+        _examine_unacknowledged(acts, found, is_there=is_there)
         return
     found.acknowledged += 1
     receipt = act.receipt
@@ -135,7 +133,20 @@ def _examine_act(
     found.lost += [f"{name(act)}: {what}" for what in _missing(act, heard, events)]
     found.doubled += [f"{name(act)}: {what}" for what in _twice(events)]
     found.odd += [f"{name(act)}: {what}" for what in _oddities(act, heard)]
-    _date(act, events, found)
+    _date(act, events, heard.on_the_way, found)
+
+
+def _examine_unacknowledged(acts: Sequence[Act], found: Findings, *, is_there: bool) -> None:
+    """It is still to be said, or it went down with its phone, or that phone was found again."""
+    if not all(one.life_is_over for one in acts):
+        found.unsaid.append(name(acts[-1]))
+    elif any(one.is_found for one in acts):
+        found.told_late += 1
+        if not is_there:
+            found.lost.append(f"{name(acts[-1])}: told by a phone that was found, and not there")
+    else:
+        found.went_down += 1
+        found.of_these_heard += is_there
 
 
 def _missing(act: Act, heard: Heard, events: list[Happening]) -> Iterator[str]:
@@ -181,8 +192,8 @@ def _asked(receipt: Receipt, items: Sequence[str]) -> Iterator[str]:
             yield f"{kind} is {times} times in the inbox"
 
 
-def _date(act: Act, events: Sequence[Happening], found: Findings) -> None:
-    """Hold the server's reckoning against the truth."""
+def _date(act: Act, events: Sequence[Happening], on_the_way: timedelta, found: Findings) -> None:
+    """Hold the server's reckoning against the truth, but for the time that words were under way."""
     for event in events:
         if act.truly is None or event.uncertainty_ms is None:
             continue
@@ -190,7 +201,7 @@ def _date(act: Act, events: Sequence[Happening], found: Findings) -> None:
         off = abs(datetime.fromisoformat(event.happened) - act.truly)
         off_ms = int(off / timedelta(milliseconds=1))
         found.worst_ms = max(found.worst_ms, off_ms)
-        if off_ms > event.uncertainty_ms + 1_500:
+        if off > timedelta(milliseconds=event.uncertainty_ms) + on_the_way:
             found.off_the_mark.append(
                 f"{name(act)}: happened {act.truly}, the server says {event.happened}"
                 f" give or take {event.uncertainty_ms} ms"

@@ -22,6 +22,7 @@ class Mishap(StrEnum):
     REINSTALLED = "reinstalled"  # a new device, with the old journal
     LOST = "phone lost"  # a new phone; what the old one had not said is gone with it
     RESTORED = "restored"  # an old copy of the phone comes back, numbers and all
+    FOUND = "found"  # one that was lost, revoked meanwhile, tells what it still had
 
 
 class Extra(StrEnum):
@@ -85,6 +86,11 @@ class Turn:
     kill_at: int
     jump: timedelta
     extra: Extra
+
+    @property
+    def is_found(self) -> bool:
+        """Whether a phone that is lost now turns up again in the evening."""
+        return self.kill_at % 2 == 0
 
 
 @dataclass(frozen=True, slots=True)

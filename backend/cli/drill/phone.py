@@ -36,6 +36,8 @@ class Life:
     number: int
     folder: Path
     is_over: bool
+    # Lost, and found again: what it had not said was said in the end, by a copy of this disk.
+    is_found: bool = False
 
 
 class Phone:
@@ -104,6 +106,13 @@ class Phone:
         await self.close()
         self._begin_life(copy=None)
 
+    def find(self, life: Life) -> Handset:
+        """A phone that was lost turns up; what it does to itself, it does to a copy of its disk."""
+        self._lives[life.number - 1] = replace(life, is_found=True)
+        found = life.folder.with_name(f"{life.folder.name}.found")
+        shutil.copytree(life.folder, found)
+        return self._switched_on(found)
+
     async def copy(self) -> None:
         """Keep a copy of the phone as it is now, as its maker's cloud would."""
         await self.switch_on()
@@ -129,9 +138,9 @@ class Phone:
         self.clock.reboot()
         self.handset = self._switched_on()
 
-    def _switched_on(self) -> Handset:
+    def _switched_on(self, folder: Path | None = None) -> Handset:
         return Handset(
-            self.life.folder,
+            folder or self.life.folder,
             self.url,
             clock=self.clock,
             device=_ABOUT,

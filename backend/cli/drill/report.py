@@ -19,6 +19,7 @@ _MANY = {
     "reinstalled": "reinstalls",
     "phone lost": "phones lost",
     "restored": "old copies restored",
+    "found": "phones found again",
     "lost_request": "lost requests",
     "lost_reply": "lost replies",
     "duplicate": "duplicates",
@@ -52,6 +53,7 @@ def facts(company: Company, found: Findings, seconds: float) -> dict[str, object
         "odd": found.odd,
         "went_down_with_a_phone": found.went_down,
         "of_these_heard": found.of_these_heard,
+        "told_late": found.told_late,
         "requests": traffic.requests,
         "faults": dict(traffic.faults),
         "refusals": dict(traffic.refusals),
@@ -144,9 +146,12 @@ def _clocks(company: Company, found: Findings) -> str:
 
 
 def _went_down(found: Findings) -> str:
-    if not found.went_down:
-        return ""
-    return f", and {found.went_down} went down with a phone unsaid"
+    """What no living phone holds any more."""
+    told = (
+        f"; {found.told_late} more told by phones that were found again" if found.told_late else ""
+    )
+    gone = f"; {found.went_down} unsaid went down with a phone" if found.went_down else ""
+    return told + gone
 
 
 def _verdict(company: Company, found: Findings) -> Iterator[str]:

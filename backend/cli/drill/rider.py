@@ -18,7 +18,7 @@ from backend.cli.day.driver import Driver, Twist
 from backend.cli.drill.fate import Extra, Fate, Mishap, Turn
 from backend.cli.drill.notebook import Notebook
 from backend.cli.drill.office import patiently
-from backend.cli.drill.phone import AppKilled, Phone
+from backend.cli.drill.phone import AppKilled, Life, Phone
 from handset import Handset, HandsetError, Refused, SignInLost, Unreachable
 from handset.clockwork import rfc3339
 from handset.faults import NotEnrolled
@@ -51,6 +51,7 @@ class Rider:
     report_every: int = 1
     _dice: random.Random = field(init=False)
     _copies: bool = field(init=False)
+    _to_be_found: list[Life] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._dice = random.Random(f"{self.fate.odds.seed}/{self.fate.phone}/rider")  # noqa: S311
@@ -88,6 +89,23 @@ class Rider:
         """Late photos, the end of the route, and everything told."""
         await self._live(self._close_the_day)
         await self._until(self._is_settled)
+        for life in self._to_be_found:
+            await self._find(life)
+
+    async def _find(self, life: Life) -> None:
+        """A revoked phone is heard to the end, and then wiped."""
+        self.notebook.mishaps[Mishap.FOUND] += 1
+        found = self.phone.find(life)
+        try:
+            for _ in range(_STUBBORN):
+                with suppress(Unreachable):
+                    if (await found.sync()).wiped:
+                        return
+            self._strange("a phone that was revoked and found was never wiped")
+        except HandsetError as error:
+            self._strange(f"a phone that was found: {type(error).__name__}: {error}")
+        finally:
+            await found.close()
 
     # --- one turn --------------------------------------------------------------------------
 
@@ -170,14 +188,19 @@ class Rider:
                 await self._switch_on(Mishap.REINSTALLED)
                 await self._enrol()
             case Mishap.LOST:
-                await self._lose()
+                await self._lose(is_found=turn.is_found)
             case Mishap.RESTORED if await self.phone.restore():
                 self._has_another_phone(Mishap.RESTORED)
         if turn.extra is Extra.RENEW and turn.in_reach:
             await self._live(self._renew)
 
-    async def _lose(self) -> None:
+    async def _lose(self, *, is_found: bool) -> None:
+        """The control room revokes what may turn up again."""
+        device_id = self.handset.session.device_id
         await self.phone.replace()
+        if is_found and device_id is not None:
+            await patiently(lambda: self.room.revoke(device_id))
+            self._to_be_found.append(self.phone.lives[-2])
         self._has_another_phone(Mishap.LOST)
         await self._enrol()
         await self._until(self._has_a_manifest)
@@ -212,7 +235,10 @@ class Rider:
         for _ in range(_STUBBORN):
             if await done():
                 return
-        self.notebook.odd.append(f"phone {self.fate.phone}: {done.__name__} never came true")
+        self._strange(f"{done.__name__} never came true")
+
+    def _strange(self, what: str) -> None:
+        self.notebook.odd.append(f"phone {self.fate.phone}: {what}")
 
     async def _has_a_manifest(self) -> bool:
         await self._report()
@@ -254,8 +280,7 @@ class Rider:
         except (SignInLost, NotEnrolled):
             await self._enrol()
         except HandsetError as error:
-            told = f"phone {self.fate.phone}: {type(error).__name__}: {error}"
-            self.notebook.odd.append(told)
+            self._strange(f"{type(error).__name__}: {error}")
 
     async def _enrol(self) -> None:
         """With a code from the control room; a reply lost on the road costs a code."""
@@ -267,7 +292,7 @@ class Rider:
                 await anyio.sleep(self._dice.uniform(0.02, 0.4))
                 continue
             except Refused as refused:
-                self.notebook.odd.append(f"phone {self.fate.phone}: enrolment: {refused}")
+                self._strange(f"enrolment: {refused}")
                 continue
             return
 

@@ -20,6 +20,7 @@ import msgspec
 
 from backend.audit import verify
 from backend.cli.day.control_room import ControlRoom, Happening
+from backend.cli.drill.faults import LATEST_S
 from backend.cli.drill.muster import Company
 from backend.cli.drill.phone import Life
 from backend.cli.drill.rider import Rider
@@ -31,6 +32,8 @@ from handset.wire import Put, Receipt, Reply
 
 _SYNCS = 10
 _AT_ONCE = 4
+# Between a phone's look at its clock and its first byte, where a whole fleet shares one process.
+_AT_THE_PHONE_S = 1.0
 Effect = tuple[str, str, str, str]  # cause, entity, its id, action
 
 
@@ -42,6 +45,7 @@ class Act:
     driver: str
     life: int
     life_is_over: bool
+    is_found: bool
     n: int
     id: str
     kind: str
@@ -73,6 +77,8 @@ class Mirror:
 class Heard:
     """Everything that was said."""
 
+    # How long a request may have been under way.
+    on_the_way: timedelta = timedelta()
     acts: list[Act] = field(default_factory=list)
     # Files that phones were told are verified.
     files: set[str] = field(default_factory=set)
@@ -93,7 +99,7 @@ class Heard:
 
 async def hear(company: Company) -> Heard:
     """Ask everybody."""
-    heard = Heard()
+    heard = Heard(timedelta(seconds=company.traffic.slowest_s + LATEST_S + _AT_THE_PHONE_S))
     for rider in company.riders:
         await _settle(rider)
     await _hear_the_log(company, heard)
@@ -154,6 +160,7 @@ def _act(rider: Rider, life: Life, kept: Kept) -> Act:
         driver=rider.driver.name,
         life=life.number,
         life_is_over=life.is_over,
+        is_found=life.is_found,
         n=kept.n,
         id=kept.id,
         kind=kept.kind,
