@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,20 +31,33 @@ from tests.fixtures.visits import a_round
 
 Json = dict[str, Any]
 Spoil = Callable[[Json], None]
-PLENTY = ("standard",) * 44 + ("premium",) * 3
+PLENTY = ("standard",) * 36 + ("premium",) * 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A real server, a round on which everything can be tried, and one to try broken servers on."""
+
+    port: int
+    url: str
+    round: Round
+    spare: Round
 
 
 @asynccontextmanager
-async def prepared(settings: Settings, url: str) -> AsyncIterator[Round]:
-    """A round with plenty of stops, and what is needed to try everything on it."""
-    keys = load_keys(settings.data, log_name=settings.log_name)
+async def prepared(settings: Settings, port: int) -> AsyncIterator[Ground]:
+    """Rounds with plenty of stops, and what is needed to try everything on them."""
+    keys, url = load_keys(settings.data, log_name=settings.log_name), f"http://127.0.0.1:{port}"
     db = Database(str(settings.database_url), clock=SystemClock())
     made = await a_round(db, *PLENTY, keys=keys)
-    other = await a_round(db, "standard", keys=keys, depot=made.depot)
+    other = await a_round(db, *PLENTY, keys=keys, depot=made.depot)
     async with db.begin() as tx:
         codes = [(await issue_enrolment_code(tx, keys, made.driver))[0] for _ in range(6)]
-        others = [(await issue_enrolment_code(tx, keys, other.driver))[0]]
-    yield Round(codes, others, await _doors(db, keys, made), await _control(db, url, made))
+        others = [(await issue_enrolment_code(tx, keys, other.driver))[0] for _ in range(7)]
+        foreign = (await issue_enrolment_code(tx, keys, made.driver))[0]
+    control = await _control(db, url, made)
+    whole = Round(codes, others[:1], await _doors(db, keys, made), control)
+    yield Ground(port, url, whole, Round(others[1:], [foreign]))
     await db.close()
 
 
