@@ -116,18 +116,18 @@ async def test_the_newest_fix_is_at_hand(client: Client, phone: Phone, db: Datab
 
 async def test_late_fixes_of_an_old_month_find_their_month(fresh_db: Database) -> None:
     """A late one goes to its own month; one whose month is not made yet waits for it."""
-    await keep_months(fresh_db, nobody_asks)
-    made = await a_round(fresh_db, "standard")
-    times = (datetime(2026, 10, 31, tzinfo=UTC), NOW, datetime(2027, 6, 1, tzinfo=UTC))
+    made, ends = await a_round(fresh_db, "standard"), (await _known(fresh_db))[0].ends
+    far = ends.replace(year=ends.year + 1)
+    times = (ends - timedelta(days=40), ends - timedelta(days=1), far)
     fixes = [positions.Fix(at, 1, 2, 3, None, mock=False) for at in times]
     async with fresh_db.begin() as tx:
         await positions.keep(tx, made.device, made.driver, fixes)
     async with fresh_db.begin() as tx:
-        await months.add(tx, datetime(2027, 6, 1, tzinfo=UTC).date())
+        await months.add(tx, far.date())
     parts = text("SELECT tableoid::regclass::text FROM position ORDER BY at")
     async with fresh_db.snapshot() as tx:
         found = list(await tx.scalars(parts))
-    assert found == ["position_before", "position_before", "position_2027_06"]
+    assert found == ["position_before", "position_before", f"position_{far:%Y_%m}"]
 
 
 async def test_months_are_made_ahead_and_dropped_whole(
@@ -172,12 +172,12 @@ async def _count(db: Database) -> int:
 
 async def test_strays_end_with_their_time(fresh_db: Database, clock: FakeClock) -> None:
     """A fix for which there is no month is kept as long as any other, not for ever."""
-    await keep_months(fresh_db, nobody_asks)
-    made = await a_round(fresh_db, "standard")
-    far = [positions.Fix(NOW + timedelta(days=400), 1, 2, 3, None, mock=False)]
+    made, ends = await a_round(fresh_db, "standard"), (await _known(fresh_db))[0].ends
+    far = ends + timedelta(days=400)
+    fixes = [positions.Fix(far, 1, 2, 3, None, mock=False)]
     async with fresh_db.begin() as tx:
-        await positions.keep(tx, made.device, made.driver, far)
-    clock.set(NOW + timedelta(days=429))
+        await positions.keep(tx, made.device, made.driver, fixes)
+    clock.set(far + timedelta(days=29))
     await keep_months(fresh_db, nobody_asks)
     assert await _count(fresh_db) == 1
     clock.advance(days=2)
