@@ -40,7 +40,7 @@ async def fetch(tx: AsyncSession, statement: str, *values: object) -> "list[Reco
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         if driver.is_closed():
             connection.invalidate(error)
-        raise _translated(statement, error) from error
+        raise _translated(statement, error) from None
     _tell(connection, "after_cursor_execute", statement, values)
     return cast("list[Record]", rows)
 
@@ -96,6 +96,15 @@ def _tell(connection: "Connection", name: str, statement: str, values: Sequence[
         listener(connection, None, statement, values, None, False)
 
 
+class Refusal(Exception):
+    """What the database or its driver refused, without the values that its details would name."""
+
+    def __init__(self, error: BaseException) -> None:
+        """Keep the first line and the five characters of the state."""
+        super().__init__(f"{type(error).__name__}: {error.args[0] if error.args else ''}")
+        self.sqlstate = getattr(error, "sqlstate", None)
+
+
 def _translated(statement: str, error: BaseException) -> exc.DBAPIError:
     match error:
         case asyncpg.IntegrityConstraintViolationError():
@@ -106,4 +115,4 @@ def _translated(statement: str, error: BaseException) -> exc.DBAPIError:
             kind = exc.OperationalError
         case _:
             kind = exc.DBAPIError
-    return kind(statement, None, error, hide_parameters=True)
+    return kind(statement, None, Refusal(error), hide_parameters=True)

@@ -1,25 +1,163 @@
-"""Rows that were read past the mapper belong to a session like any other, from the first on."""
+"""Statements past the mapper: same transaction, faults and witnesses; rows stay the session's."""
 
-import subprocess
-import sys
-from pathlib import Path
-
-FIRST = """
 from uuid import UUID
-from sqlalchemy.ext.asyncio import AsyncSession
-from backend.store.direct import adopt
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlmodel import col, select
+
+from backend.audit.record import Event, record
+from backend.domain.people import SYSTEM
+from backend.store import feed
+from backend.store.database import Database, savepoint
+from backend.store.direct import adopt, fetch, fetch_one
+from backend.tables.audit import AuditEntry
 from backend.tables.stops import Stop
-tx, row = AsyncSession(), {"id": UUID(int=7), "state": "released"}
-stop = adopt(tx, Stop, row)
-assert stop in tx and adopt(tx, Stop, row | {"state": "arrived"}) is stop
-print(stop.state)
-"""
+from sync.cursor import Cursor
+from sync.pull import Digests
+from tests.fixtures.visits import Round, a_round
+
+pytestmark = pytest.mark.anyio
+
+_STOP = "SELECT * FROM stop WHERE id = $1 FOR UPDATE"
 
 
-def test_a_process_may_begin_with_an_adopted_row() -> None:
-    """Nothing was queried before, as where the first call to a new process is a push."""
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", FIRST], cwd=root, capture_output=True, text=True, check=False
-    )
-    assert (done.stdout, done.stderr) == ("arrived\n", "")
+async def test_a_direct_statement_begins_the_transaction_and_ends_with_it(db: Database) -> None:
+    """What is written directly is gone when the block fails, though the mapper said nothing."""
+    with pytest.raises(LookupError):
+        async with db.begin() as tx:
+            await feed.hold(tx, "driver:direct")
+            raise LookupError
+    async with db.snapshot() as tx:
+        assert await fetch_one(tx, "SELECT v FROM scope WHERE id = $1", "driver:direct") is None
+
+
+async def test_a_refusal_has_the_class_it_has_through_the_mapper(db: Database) -> None:
+    """Constraint, value and the rest can be told apart, and the values stay out of the text."""
+    twice = "INSERT INTO scope (id, v) SELECT 'driver:secret', 0 FROM generate_series(1, 2)"
+    for statement, kind in (
+        (twice, IntegrityError),
+        ("SELECT repeat($1, 1)", DataError),
+        ("SELECT nobody", DBAPIError),
+    ):
+        values = ["a\0secret"] if "$1" in statement else []
+        with pytest.raises(kind) as caught:
+            async with db.begin() as tx:
+                await fetch(tx, statement, *values)
+        assert "secret" not in str(caught.value).replace(statement, "")
+
+
+async def test_who_watches_statements_sees_direct_ones(db: Database) -> None:
+    """A listener on the engine hears of a statement before and after it ran."""
+    heard: list[str] = []
+
+    def before(_1: object, _2: object, statement: str, *_: object) -> None:
+        heard.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", before)
+    event.listen(Engine, "after_cursor_execute", before)
+    try:
+        async with db.snapshot() as tx:
+            await fetch(tx, "SELECT 42")
+    finally:
+        event.remove(Engine, "before_cursor_execute", before)
+        event.remove(Engine, "after_cursor_execute", before)
+    assert heard.count("SELECT 42") == 2
+
+
+async def test_an_adopted_row_is_the_sessions_own(db: Database) -> None:
+    """Read directly or through the mapper, a row is one object; reading again refreshes it."""
+    made = await a_round(db, "economy")
+    id_ = made.stops["economy"]
+    async with db.begin() as tx:
+        stop = adopt(tx, Stop, await _row(tx, id_))
+        assert await tx.get(Stop, id_) is stop
+        await record(tx, SYSTEM, Event("stop.pinned", Stop, id_, {"pinned": True}))
+        assert stop.pinned
+        await tx.flush()
+        assert adopt(tx, Stop, await _row(tx, id_)) is stop
+        assert (stop.version, stop.pinned) == (2, True)
+
+
+async def test_a_savepoint_undoes_what_the_ledger_wrote_and_had_to_write(db: Database) -> None:
+    """Entries, events and rows of a block that failed are nowhere; what came before it stays."""
+    made = await a_round(db, "economy", "standard")
+    kept, undone = made.stops["economy"], made.stops["standard"]
+    async with db.begin() as tx:
+        await record(tx, SYSTEM, Event("stop.pinned", Stop, kept, {"pinned": True}))
+        with pytest.raises(LookupError):
+            async with savepoint(tx):
+                await record(tx, SYSTEM, Event("stop.pinned", Stop, undone, {"pinned": True}))
+                await tx.flush()
+                await record(tx, SYSTEM, Event("stop.unpinned", Stop, undone, {"pinned": False}))
+                raise LookupError
+        await record(tx, SYSTEM, Event("stop.retimed", Stop, undone, {"priority": 9}))
+    assert await _actions(db, kept) == ["stop.released", "stop.pinned"]
+    assert await _actions(db, undone) == ["stop.released", "stop.retimed"]
+    async with db.snapshot() as tx:
+        rows = await tx.execute(select(col(Stop.version)).where(col(Stop.id).in_([kept, undone])))
+        assert [row[0] for row in rows] == [2, 2]
+
+
+async def test_nothing_of_a_scope_is_committed_while_its_counter_is_held(
+    db: Database, pg_url: str
+) -> None:
+    """Whoever holds the counter reads what a snapshot would show: others wait for the commit."""
+    made, hasty = await a_round(db, "economy"), Database(pg_url, lock_timeout_ms=50)
+    scope = feed.driver_scope(made.driver)
+    try:
+        async with db.begin() as tx:
+            await feed.hold(tx, scope)
+            with pytest.raises(DBAPIError):
+                await _rename(hasty, made)
+            assert await feed.version(tx, scope) == 1
+        await _rename(hasty, made)
+    finally:
+        await hasty.close()
+
+
+async def test_a_digest_that_may_be_undone_is_not_remembered(db: Database) -> None:
+    """A version that was rolled back comes again with other content; its digest is read afresh."""
+    made, digests = await a_round(db, "economy"), Digests()
+    scope = feed.driver_scope(made.driver)
+    here = Cursor(made.depot, scope, 2)
+    with pytest.raises(LookupError):
+        async with db.begin() as tx:
+            feed.touch(tx, scope, "stop", "a")
+            await feed.publish(tx)
+            undone = await digests.of(tx, here)
+            raise LookupError
+    async with db.begin() as tx:
+        feed.touch(tx, scope, "stop", "b")
+    async with db.snapshot() as tx:
+        assert await digests.of(tx, here) != undone
+
+
+async def _rename(db: Database, made: Round) -> None:
+    async with db.begin() as tx:
+        event_ = Event("stop.retimed", Stop, made.stops["economy"], {"priority": 7})
+        await record(tx, SYSTEM, event_)
+
+
+async def _row(tx: object, id_: UUID) -> dict[str, object]:
+    row = await fetch_one(tx, _STOP, id_)  # type: ignore[arg-type]
+    assert row is not None
+    return dict(row)
+
+
+async def _actions(db: Database, id_: UUID) -> list[str]:
+    async with db.snapshot() as tx:
+        query = select(col(AuditEntry.action)).where(col(AuditEntry.entity_id) == str(id_))
+        return list(await tx.scalars(query.order_by(col(AuditEntry.n))))
+
+
+async def test_a_direct_statement_waits_its_turn_in_the_mappers_transaction(db: Database) -> None:
+    """Both see what the other wrote, in whatever order they speak."""
+    async with db.begin() as tx:
+        await tx.execute(text("INSERT INTO scope (id, v) VALUES ('driver:both', 4)"))
+        row = await fetch_one(tx, "UPDATE scope SET v = v + 1 WHERE id = 'driver:both' RETURNING v")
+        assert row is not None
+        assert row["v"] == 5
+        assert await feed.version(tx, "driver:both") == 5
