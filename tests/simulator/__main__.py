@@ -17,8 +17,10 @@ from backend.embedded import running
 from tests.fixtures.databases import TUNING
 from tests.simulator.broken import BROKEN
 from tests.simulator.ground import ground
-from tests.simulator.many import run
+from tests.simulator.many import run, run_restored
+from tests.simulator.report import PAGE, page
 from tests.simulator.run import RULES
+from tests.simulator.soak import soak
 
 
 def main() -> None:
@@ -28,7 +30,12 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1, help="how many, one seed after the other")
     parser.add_argument("-v", "--verbose", action="store_true", help="tell what happens")
     parser.add_argument("--broken", choices=sorted(BROKEN), help="run a server broken on purpose")
+    parser.add_argument("--restored", action="store_true", help="the server is restored, too")
+    parser.add_argument("--soak", type=int, help="so many histories in two processes, and a page")
     asked = parser.parse_args()
+    if asked.soak:
+        _soak(asked.soak, asked.seed)
+        return
     logging.getLogger("doorstep").setLevel(logging.ERROR)
     gc.freeze()
     with tempfile.TemporaryDirectory(prefix="doorstep-sim-", dir="/tmp") as folder:
@@ -36,17 +43,31 @@ def main() -> None:
         with running(Path(folder), tuning=TUNING) as cluster:
             schema.upgrade(cluster.url())
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_run(cluster.url(), Path(folder, "data"), asked))
+                server, url = cluster.url("postgres"), cluster.url()
+                runner.run(_run(server, url, Path(folder, "data"), asked))
 
 
-async def _run(url: str, folder: Path, asked: argparse.Namespace) -> None:
+def _soak(count: int, first: int) -> None:
+    made = None
+    for made in soak(count, processes=2, first=first):
+        bad, speed = len(made.stories), made.histories / made.seconds
+        _say(f"{made.histories} of {count} histories, {bad} violated, {speed:.1f}/s")
+    if made is not None:
+        PAGE.parent.mkdir(exist_ok=True)
+        PAGE.write_text(page(made), encoding="utf-8")
+
+
+async def _run(server: str, url: str, folder: Path, asked: argparse.Namespace) -> None:
     seeds, started = range(asked.seed, asked.seed + asked.count), time.perf_counter()
     async with ground(url, folder) as here, contextlib.AsyncExitStack() as stack:
         rules = RULES
         if asked.broken:
             rules = BROKEN[asked.broken].rules
             stack.enter_context(BROKEN[asked.broken].breaks(here))
-        made = await run(here, seeds, rules)
+        if asked.restored:
+            made = await run_restored(here, server, seeds)
+        else:
+            made = await run(here, seeds, rules)
     for told in [made.last] if asked.verbose and made.last else made.violations:
         _say(f"history {told.seed}", *told.history.log)
     spent = time.perf_counter() - started

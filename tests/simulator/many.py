@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from tests.simulator.ground import Ground
+from tests.simulator.restoring import Vault
 from tests.simulator.run import RULES, Rule, Told, begin, live
 
 _TOGETHER = 15
@@ -21,6 +22,8 @@ class Sum:
     tally: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     violations: list[Told] = field(default_factory=list)
+    found: int = 0
+    stories: list[str] = field(default_factory=list)
     last: Told | None = None
 
     def add(self, told: Told) -> None:
@@ -48,6 +51,22 @@ async def run(
     return made
 
 
+async def run_restored(here: Ground, server: str, seeds: Sequence[int | str]) -> Sum:
+    """Run histories in which the server is backed up, and restored from its backup.
+
+    Each changes the database under the ground; what earlier ones left is in the later ones' way
+    no more than in a long day's.
+    """
+    made, vault = Sum(), Vault(server, here)
+    rules = {**RULES, vault.back_up: 6, vault.restore: 8}
+    for seed in seeds:
+        (history,) = await begin(here, [next(_runs)], [f"restored {seed}"])
+        vault.backup = None
+        made.add(await live(history, rules))
+    await vault.clear()
+    return made
+
+
 async def run_all(here: Ground, seeds: Sequence[int | str]) -> Sum:
     """Run histories, none of which may violate anything.
 
@@ -61,5 +80,6 @@ async def run_all(here: Ground, seeds: Sequence[int | str]) -> Sum:
 
 def story(told: Told) -> str:
     """Tell a history step by step, and how to see it again."""
-    again = f"python -m tests.simulator -v --seed {told.seed}"
+    again = f"python -m tests.simulator -v --seed {told.seed}".replace(" restored", "")
+    again += " --restored" if str(told.seed).startswith("restored") else ""
     return "\n".join([again, *told.history.log, str(told.violation)])

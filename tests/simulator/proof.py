@@ -55,10 +55,7 @@ async def drain(h: History) -> None:
 async def agree(h: History) -> None:
     """I7: after at most two more rounds all phones of a driver hold the same."""
     await server.judge(h)
-    for phone in h.live:
-        if phone.epoch is None:  # it never spoke: it may not be known to a restored server
-            await h.sync(phone)
-    for phone in h.live:
+    for phone in _spoke(h):
         for _ in range(2):
             if phone.forked:
                 await driver.enrol_anew(h, phone, saves=True)
@@ -68,12 +65,17 @@ async def agree(h: History) -> None:
         else:
             raise Violated(f"I7: {h.name(phone)} does not come to rest")
     held: dict[str, Phone] = {}
-    for phone in h.live:
+    for phone in _spoke(h):
         if phone.device in h.truth.revoked:
             continue
         first = held.setdefault(phone.driver, phone)
         if first.base != phone.base:
             raise Violated(f"I7: {h.name(first)} and {h.name(phone)} hold different things")
+
+
+def _spoke(h: History) -> list[Phone]:
+    """The phones that ever had an answer; the others have nothing to show."""
+    return [phone for phone in h.live if phone.epoch is not None]
 
 
 async def count(h: History) -> dict[str, int]:
@@ -106,7 +108,7 @@ async def say_everything_again(h: History) -> None:
 
 async def snapshots_agree(h: History) -> None:
     """I6: what deltas brought is what a snapshot brings."""
-    trusted = [phone for phone in h.live if phone.device not in h.truth.revoked]
+    trusted = [phone for phone in _spoke(h) if phone.device not in h.truth.revoked]
     if not trusted:
         return
     phone = h.dice.pick(trusted)
@@ -258,7 +260,7 @@ def counted(_: History, rows: Rows) -> None:
 
 def shown(h: History, rows: Rows) -> None:
     """I4, I7, I8: a phone holds exactly what is its driver's, as it is now."""
-    for phone in h.live:
+    for phone in _spoke(h):
         if phone.device in h.truth.revoked:
             continue
         mine = {

@@ -1,6 +1,6 @@
 """A database that is backed up, lost, and restored; each such history has one of its own."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 import asyncpg
@@ -21,6 +21,7 @@ class Vault:
     ground: Ground
     backup: str | None = None
     revoked: frozenset[str] = frozenset()
+    made: list[str] = field(default_factory=list)
 
     async def back_up(self, h: History) -> None:
         """Make a backup of the database as it is now."""
@@ -53,12 +54,19 @@ class Vault:
             await self.ground.db_of(app).close()
 
     async def _copy(self, template: str) -> str:
-        url = make_url(self.server).set(drivername="postgresql")
-        connection = await asyncpg.connect(url.render_as_string(hide_password=False))
         name = f"sim_{uuid4().hex}"
-        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        await connection.close()
+        self.made.append(name)
+        await tell_server(
+            self.server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy'
+        )
         return name
+
+    async def clear(self) -> None:
+        """Remove every database but the one that is in use."""
+        present = _name(self.ground)
+        for name in [name for name in self.made if name != present]:
+            await tell_server(self.server, f'DROP DATABASE "{name}" WITH (FORCE)')
+            self.made.remove(name)
 
     async def _move_to(self, name: str) -> None:
         here = self.ground
@@ -71,6 +79,14 @@ class Vault:
             move(app, here.settings, here.clock)
             stand_between(here.db_of(app))
         here.observer = await connect(here)
+
+
+async def tell_server(server: str, statement: str) -> None:
+    """Run a statement that no transaction may hold."""
+    url = make_url(server).set(drivername="postgresql")
+    connection = await asyncpg.connect(url.render_as_string(hide_password=False))
+    await connection.execute(statement)
+    await connection.close()
 
 
 def _name(here: Ground) -> str:

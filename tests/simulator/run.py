@@ -10,7 +10,7 @@ from tests.simulator.history import History
 from tests.simulator.proof import prove
 from tests.simulator.truth import Violated
 
-SHORTEST, LONGEST = 8, 16
+SHORTEST, LONGEST = 6, 14
 Rule = Callable[[History], Awaitable[None]]
 RULES: dict[Rule, int] = {
     driver.act: 20,
