@@ -10,7 +10,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sync.clockwork import Anchor, Bounds, DeviceTime, Estimate, Offset, estimate, tighter
+from sync.clockwork import (
+    Anchor,
+    Bounds,
+    DeviceTime,
+    Estimate,
+    Offset,
+    began_anew,
+    estimate,
+    tighter,
+)
 
 BOOTS = 8
 MARKS = 3
@@ -88,7 +97,7 @@ class Clocks:
         boot = self._boot(event.boot)
         now = during.anchor if event.boot == during.sent.boot else None
         before = boot.anchor if boot else None
-        if before and now and now.monotonic_ms < before.monotonic_ms:
+        if before and now and began_anew(before, now):
             before = None  # another boot under the same name
         told = [mark.received for mark in self.marks if n is not None and mark.n < n]
         newer = boot is not None and n is not None and boot.last_n is not None and n > boot.last_n

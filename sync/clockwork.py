@@ -218,16 +218,29 @@ def tighter(old: Anchor | None, new: Anchor) -> Anchor:
     """Choose the anchor of a boot that is worth keeping.
 
     A request that spent longer on the road makes a later anchor, so the earlier claim wins, until
-    its clock may have drifted further than that. A clock that went back, or that stood still while
+    its clock may have drifted further than that. A clock that began anew, or that stood still while
     the phone slept, leaves only the new one.
     """
-    if old is None:
+    if old is None or began_anew(old, new):
         return new
+    if new.monotonic_ms < old.monotonic_ms:
+        return old
     carried = _carry(old, new.monotonic_ms)
-    if carried is None or new.monotonic_ms < old.monotonic_ms:
+    if carried is None:
         return new
     stood_still = new.received - carried.high > REBOOT
     return old if carried.high < new.received and not stood_still else new
+
+
+def began_anew(old: Anchor, new: Anchor) -> bool:
+    """Whether a clock that shows less has started over since, and is not an old request come late.
+
+    A clock that started over cannot have run for longer than we know of the earlier run.
+    """
+    if new.monotonic_ms >= old.monotonic_ms:
+        return False
+    passed = new.received - old.received
+    return timedelta(milliseconds=max(new.monotonic_ms, 0)) <= passed + ROAD
 
 
 def read_wall(text: str | None) -> datetime | None:

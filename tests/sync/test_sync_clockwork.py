@@ -241,9 +241,20 @@ def test_a_boot_id_that_is_used_again_is_another_boot() -> None:
     """A clock that starts over under the same name forgets its anchor."""
     old = Anchor(NOW - HOUR, 9_000_000.0)
     assert tighter(old, Anchor(NOW, 5.0)) == Anchor(NOW, 5.0)
+    assert tighter(old, Anchor(NOW, -5.0)) == Anchor(NOW, -5.0)
     known = Clocks().after(Exchange(NOW - HOUR, DeviceTime(None, 9_000_000, "b"), 1))
     made = told(DeviceTime(None, 30_000, "b"), DeviceTime(None, 90_000, "b"), known)
     assert made.happened == NOW - MINUTE
+
+
+def test_an_old_request_that_comes_late_is_no_new_boot() -> None:
+    """It was sent before one that we heard already: what that one told stands, and dates it too."""
+    heard = Anchor(NOW - MINUTE, 9_000_000.0)
+    assert tighter(heard, Anchor(NOW, 8_990_000.0)) == heard
+    known = Clocks().after(Exchange(NOW - MINUTE, DeviceTime(None, 9_000_000, "b")))
+    late = DeviceTime(None, 8_990_000, "b")
+    made = told(DeviceTime(None, 8_980_000, "b"), late, known)
+    assert NOW - made.happened == timedelta(seconds=80)
 
 
 def test_an_estimate_never_precedes_the_same_boots_last() -> None:
