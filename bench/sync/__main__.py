@@ -8,6 +8,7 @@ fell behind the committed baseline; --quick takes a minute and a half and compar
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 import time
@@ -34,6 +35,7 @@ def main() -> None:
     if chosen.ours:
         plan = replace(plan, peers=False)
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended before its time"))
 
     def tell(step: str) -> None:
         print(f"{time.monotonic() - began:6.0f} s  {step}", file=sys.stderr, flush=True)
@@ -42,11 +44,12 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="doorstep-bench-", dir="/tmp") as name,
         opened(Path(name), plan) as session,
     ):
-        Path(name).chmod(0o711)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(whole(session, tell))
-    print(table.as_text(session.lines))
-    print("\n".join(session.notes))
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(whole(session, tell))
+        finally:  # what was measured before it broke off is shown all the same
+            print(table.as_text(session.lines))
+            print("\n".join(session.notes))
     if not chosen.quick and not chosen.ours:
         table.FIGURES.parent.mkdir(exist_ok=True)
         table.FIGURES.write_text(document(session.lines, session.notes))
