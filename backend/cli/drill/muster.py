@@ -4,7 +4,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from backend.cli.day.customers import Customer, Door
 from backend.cli.day.driver import Driver
 from backend.cli.day.goods import City, Location, Order, as_json, orders
 from backend.cli.day.people import employ
-from backend.cli.drill.fate import Odds, fingerprint, tell_fates
+from backend.cli.drill.fate import Fate, Odds, fingerprint, tell_fates
 from backend.cli.drill.faults import NO_FAULTS, Faults
 from backend.cli.drill.notebook import Notebook
 from backend.cli.drill.office import Errand, Office, list_errands
@@ -66,14 +66,24 @@ class Company:
     folder: Path
     date: str
     rooms: dict[str, ControlRoom]
-    began: datetime
-    notebook: Notebook
-    traffic: Traffic
-    riders: list[Rider]
-    roads: list[Road]
     office: Office
-    errands: list[Errand]
-    fingerprint: str
+    notebook: Notebook
+    fates: list[Fate]
+    traffic: Traffic = field(default_factory=Traffic)
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    riders: list[Rider] = field(default_factory=list)
+    roads: list[Road] = field(default_factory=list)
+
+    @property
+    def fingerprint(self) -> str:
+        """What days of one seed have in common."""
+        return fingerprint(self.fates, self.size.stops)
+
+    @property
+    def errands(self) -> list[Errand]:
+        """What the control room is going to do."""
+        replans = 0 if self.size.office == 0 else max(1, self.size.drivers // 10)
+        return list_errands(self.size.odds.seed, self.size.doors, self.size.office, replans)
 
 
 @asynccontextmanager
@@ -83,89 +93,68 @@ async def muster(
     """Make an empty installation ready for a day; phones and roads are put away afterwards."""
     async with AsyncExitStack() as stack:
         tell("opening a depot and taking orders")
-        date = f"{datetime.now(ZoneInfo(ZONE)):%Y-%m-%d}"
         rooms = {}
         for name, login in (await employ(settings, (DEPOT,))).items():
             rooms[name] = await ControlRoom.sign_in(url, login.email, login.password)
             stack.push_async_callback(rooms[name].close)
-        began = datetime.now(ZoneInfo("UTC"))
-        goods = _Goods(size)
-        hired = await _open_depot(rooms["admin"], size, date, goods)
+        company = _company(url, folder, size, rooms)
+        hired = await _open_depot(company)
         tell(f"planning {size.drivers} routes")
-        plan = await rooms["supervisor"].plan(DEPOT, date, size.planning_seconds)
+        plan = await rooms["supervisor"].plan(DEPOT, company.date, size.planning_seconds)
         await rooms["supervisor"].release(plan.id)
-        company = await _equip(stack, url, folder, size, date, rooms, hired, goods, began)
+        for fate, driver_id in zip(company.fates, hired, strict=True):
+            await _equip(stack, company, fate, driver_id)
         yield company
 
 
-async def _open_depot(room: ControlRoom, size: Size, date: str, goods: "_Goods") -> list[str]:
+def _company(url: str, folder: Path, size: Size, rooms: dict[str, ControlRoom]) -> Company:
+    date = f"{datetime.now(ZoneInfo(ZONE)):%Y-%m-%d}"
+    notebook = Notebook(size.doors)
+    late = _LateOrders(size)
+    office = Office(rooms["supervisor"], rooms["second"], DEPOT, date, notebook, late.taken)
+    fates = tell_fates(size.odds, size.drivers)
+    return Company(size, url, folder, date, rooms, office, notebook, fates)
+
+
+async def _open_depot(company: Company) -> list[str]:
+    """A depot with so many drivers and as many orders as they have doors; the drivers' ids."""
+    room, size = company.rooms["admin"], company.size
     place = {"code": DEPOT, "name": "Drill", "lat": CITY.lat, "lon": CITY.lon}
     await room.add("depots", {**place, "timezone": ZONE})
     # Room for what is moved between vans and for what comes in late.
     carries = 1.4 * size.stops + 4
     van = crew.Van(capacity_kg=carries, capacity_dm3=10.0 * carries)
-    hired = await crew.hire(room, DEPOT, date, size.drivers, van, SHIFT)
-    taken = await room.import_consignments(DEPOT, goods.of_the_night(), date=date)
+    hired = await crew.hire(room, DEPOT, company.date, size.drivers, van, SHIFT)
+    orders_ = as_json(_made_up(size.doors, size.odds.seed, "DRILL"))
+    taken = await room.import_consignments(DEPOT, orders_, date=company.date)
     if taken.accepted != size.doors:
         raise NotReady(f"only {taken.accepted} orders were taken")
     return hired
 
 
-async def _equip(
-    stack: AsyncExitStack,
-    url: str,
-    folder: Path,
-    size: Size,
-    date: str,
-    rooms: dict[str, ControlRoom],
-    hired: list[str],
-    goods: "_Goods",
-    began: datetime,
-) -> Company:
-    traffic, notebook = Traffic(), Notebook(size.doors)
-    fates = tell_fates(size.odds, size.drivers)
-    seed = size.odds.seed
-    where = urlsplit(url)
+async def _equip(stack: AsyncExitStack, company: Company, fate: Fate, driver_id: str) -> None:
+    """Give a driver a phone, and the phone a road."""
+    size, seed, number = company.size, company.size.odds.seed, fate.phone
+    where = urlsplit(company.url)
     server = (str(where.hostname), int(where.port or 80))
-    riders, roads = [], []
-    for fate, driver_id in zip(fates, hired, strict=True):
-        road = Road(server, traffic, size.faults, f"{seed}/{fate.phone}/road")
-        roads.append(await stack.enter_async_context(road.open()))
-        dice = random.Random(f"{seed}/{fate.phone}/phone")  # noqa: S311 - a story, not a secret
-        phone = Phone(folder, fate.phone, road.url, dice, size.synchronous)
-        stack.push_async_callback(phone.close)
-        name = crew.NAMES[fate.phone % len(crew.NAMES)]
-        driver = Driver(name, phone.handset, seed=seed * 1000 + fate.phone, hurried=size.hurried)
-        riders.append(
-            Rider(
-                driver_id,
-                driver,
-                phone,
-                fate,
-                rooms["supervisor"],
-                notebook,
-                size.stops,
-                size.report_every,
-            )
+    road = Road(server, company.traffic, size.faults, f"{seed}/{number}/road")
+    company.roads.append(await stack.enter_async_context(road.open()))
+    dice = random.Random(f"{seed}/{number}/phone")  # noqa: S311 - a story, not a secret
+    phone = Phone(company.folder, number, road.url, dice, size.synchronous)
+    stack.push_async_callback(phone.close)
+    name = crew.NAMES[number % len(crew.NAMES)]
+    driver = Driver(name, phone.handset, seed=seed * 1000 + number, hurried=size.hurried)
+    company.riders.append(
+        Rider(
+            driver_id,
+            driver,
+            phone,
+            fate,
+            company.rooms["supervisor"],
+            company.notebook,
+            size.stops,
+            size.report_every,
         )
-    replans = 0 if size.office == 0 else max(1, size.drivers // 10)
-    errands = list_errands(seed, size.doors, size.office, replans)
-    office = Office(rooms["supervisor"], rooms["second"], DEPOT, date, notebook, goods.of_the_day)
-    plan = fingerprint(fates, size.stops)
-    return Company(
-        size=size,
-        url=url,
-        folder=folder,
-        date=date,
-        rooms=rooms,
-        began=began,
-        notebook=notebook,
-        traffic=traffic,
-        riders=riders,
-        roads=roads,
-        office=office,
-        errands=errands,
-        fingerprint=plan,
     )
 
 
@@ -185,22 +174,17 @@ async def show_doors(company: Company) -> None:
         rider.driver.doors = doors
 
 
-class _Goods:
-    """Orders for the day, and those that come in while it lasts."""
+class _LateOrders:
+    """Orders that come in while the day lasts, a few at a time."""
 
     def __init__(self, size: Size) -> None:
-        self._size = size
-        self._late = 0
+        self._count = max(1, size.drivers // 4)
+        self._times = 0
 
-    def of_the_night(self) -> bytes:
-        """As many as all drivers together have doors, one kilogram each."""
-        return as_json(_made_up(self._size.doors, self._size.odds.seed, "DRILL"))
-
-    def of_the_day(self) -> bytes:
-        """A few more."""
-        self._late += 1
-        count = max(1, self._size.drivers // 4)
-        return as_json(_made_up(count, self._late, f"LATE{self._late}"))
+    def taken(self) -> bytes:
+        """The next few."""
+        self._times += 1
+        return as_json(_made_up(self._count, self._times, f"LATE{self._times}"))
 
 
 def _made_up(count: int, seed: int, prefix: str) -> list[Order]:

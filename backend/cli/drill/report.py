@@ -147,9 +147,7 @@ def _clocks(company: Company, found: Findings) -> str:
 
 def _went_down(found: Findings) -> str:
     """What no living phone holds any more."""
-    told = (
-        f"; {found.told_late} more told by phones that were found again" if found.told_late else ""
-    )
+    told = f"; {found.told_late} told by phones that were found" if found.told_late else ""
     gone = f"; {found.went_down} unsaid went down with a phone" if found.went_down else ""
     return told + gone
 

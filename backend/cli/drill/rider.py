@@ -14,7 +14,8 @@ from itertools import islice
 import anyio
 
 from backend.cli.day.control_room import ControlRoom
-from backend.cli.day.driver import Driver, Twist
+from backend.cli.day.driver import Driver
+from backend.cli.drill.door import OPEN, TWISTS, ahead, do_besides
 from backend.cli.drill.fate import Extra, Fate, Mishap, Turn
 from backend.cli.drill.notebook import Notebook
 from backend.cli.drill.office import patiently
@@ -25,16 +26,8 @@ from handset.faults import NotEnrolled
 from handset.manifest import Stop
 from handset.wire import Body
 
-_OPEN = frozenset({"released", "arrived"})
 _STUBBORN = 60
 _COPY_EVERY = 4
-_TWISTS = {
-    Extra.CORRECT: Twist.CORRECTED,
-    Extra.LATE_PHOTO: Twist.LATE_PHOTO,
-    Extra.NO_PROOF: Twist.NO_PROOF,
-    Extra.WRONG_CODE: Twist.WRONG_CODE,
-    Extra.MALFORMED: Twist.MALFORMED,
-}
 
 
 @dataclass(slots=True)
@@ -133,38 +126,19 @@ class Rider:
 
     def _at_the_door(self, turn: Turn, stop_id: str, done: set[Extra]) -> None:
         stop = self.handset.stop(stop_id)
-        if stop is None or stop.state not in _OPEN:
+        if stop is None or stop.state not in OPEN:
             return
         if turn.extra not in done:
             done.add(turn.extra)
-            self._besides(turn.extra, stop)
+            do_besides(self.handset, turn.extra, stop, self._dice)
         if turn.extra is Extra.SKIP and turn.number < self.doors // 2:
             return
-        twist = _TWISTS.get(turn.extra)
+        twist = TWISTS.get(turn.extra)
         self.driver.twists = {stop_id: twist} if twist else {}
         self.driver.visit(stop)
 
-    def _besides(self, extra: Extra, stop: Stop) -> None:
-        """What a driver does besides."""
-        match extra:
-            case Extra.NOTE:
-                self.handset.note(stop.id, "the bell is broken, knock")
-            case Extra.SCAN:
-                for parcel in stop.parcels:
-                    self.handset.scan(parcel.barcode or parcel.id, "deliver", stop.id)
-            case Extra.SKIP:
-                self.handset.skip(stop.id, "nobody in sight, later")
-            case Extra.RESEQUENCE:
-                ahead = [other.id for other in self._ahead()]
-                self._dice.shuffle(ahead)
-                if stop.route_id is not None:
-                    self.handset.resequence(stop.route_id, ahead)
-
     def _next(self) -> Stop | None:
-        return next(iter(self._ahead()), None)
-
-    def _ahead(self) -> list[Stop]:
-        return [stop for stop in self.handset.stops() if stop.state in _OPEN]
+        return next(iter(ahead(self.handset)), None)
 
     async def _comes_more(self) -> bool:
         """Nothing left to do: ask whether the control room has more."""
