@@ -12,9 +12,11 @@ from asyncpg import Record
 from tests.simulator import driver, server
 from tests.simulator.history import History
 from tests.simulator.phone import Json, Phone
+from tests.simulator.points import Request
 from tests.simulator.truth import Acked, Violated
 
 MOST_ROUNDS = 12
+IDLE_STATEMENTS = 2
 _ROAD = timedelta(seconds=2)
 _EFFECT = {"applied", "conflict", "recorded"}
 _ASKED = {"conflict", "rejected", "quarantined"}
@@ -25,6 +27,7 @@ async def prove(h: History) -> None:
     await server.upgrade(h)
     await drain(h)
     await agree(h)
+    await idle(h)
     counted = await count(h)
     await say_everything_again(h)
     if (after := await count(h)) != counted:
@@ -71,6 +74,17 @@ async def agree(h: History) -> None:
         first = held.setdefault(phone.driver, phone)
         if first.base != phone.base:
             raise Violated(f"I7: {h.name(first)} and {h.name(phone)} hold different things")
+
+
+async def idle(h: History) -> None:
+    """I22: whoever has all costs few statements, and nothing is written."""
+    phones = [phone for phone in _spoke(h) if phone.device not in h.truth.revoked]
+    if phones:
+        phone, request = h.dice.pick(phones), Request()
+        await h.sync(phone, request)
+        if request.writes or request.statements > IDLE_STATEMENTS:
+            told = f"{request.statements} statements, {request.writes} of them write"
+            raise Violated(f"I22: {h.name(phone)} had everything, and cost {told}")
 
 
 def _spoke(h: History) -> list[Phone]:

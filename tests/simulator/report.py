@@ -29,14 +29,13 @@ def page(run: Run) -> str:
         *_table("Positive controls: servers broken on purpose", _controls(run)),
         *_table("Outcomes that phones were told", run.outcomes.most_common()),
     ]
-    rest: Counter[str] = Counter(run.tally)
+    starts = tuple(start for _, start in _GROUPS)
     for title, start in _GROUPS:
-        group = [
-            (name.removeprefix(start), n) for name, n in rest.items() if name.startswith(start)
-        ]
-        rest = Counter({name: n for name, n in rest.items() if not name.startswith(start)})
-        lines += _table(title, sorted(group, key=lambda row: (-row[1], row[0])))
-    lines += _table("Besides", sorted(rest.items()))
+        group = Counter({name: n for name, n in run.tally.items() if name.startswith(start)})
+        rows = [(name.removeprefix(start), n) for name, n in group.most_common()]
+        lines += _table(title, rows)
+    rest = [(name, n) for name, n in sorted(run.tally.items()) if not name.startswith(starts)]
+    lines += _table("Besides", rest)
     lines += [f"```\n{story}\n```" for story in run.stories[:20]]
     return "\n".join(lines).rstrip() + "\n"
 
