@@ -1,6 +1,6 @@
 """Measure sync: one command, one table.
 
-    python -m bench.sync [--quick] [--write-baseline] [--ours]
+    python -m bench.sync [--quick] [--write-baseline] [--ours] [--seconds S]
 
 The full run takes about ten minutes, writes docs/figures/sync.md and fails where a ratio to a peer
 fell behind the committed baseline; --quick takes a minute and a half and compares what it measured.
@@ -30,10 +30,10 @@ def main() -> None:
     parser.add_argument(
         "--write-baseline", action="store_true", help="hold these ratios from now on"
     )
+    parser.add_argument("--seconds", type=float, help="at most, for each line of the table")
     chosen = parser.parse_args()
     plan = QUICK if chosen.quick else Plan()
-    if chosen.ours:
-        plan = replace(plan, peers=False)
+    plan = replace(plan, peers=not chosen.ours, seconds=chosen.seconds or plan.seconds)
     began = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended before its time"))
 
@@ -50,9 +50,9 @@ def main() -> None:
         finally:  # what was measured before it broke off is shown all the same
             print(table.as_text(session.lines))
             print("\n".join(session.notes))
-    if not chosen.quick and not chosen.ours:
-        table.FIGURES.parent.mkdir(exist_ok=True)
-        table.FIGURES.write_text(document(session.lines, session.notes))
+            if not chosen.quick and not chosen.ours:
+                table.FIGURES.parent.mkdir(exist_ok=True)
+                table.FIGURES.write_text(document(session.lines, session.notes))
     _hold(table.ratios(session.lines), write=chosen.write_baseline)
 
 

@@ -149,21 +149,35 @@ async def whole(session: Session, tell: Callable[[str], None]) -> None:
         await ours.visit(session.server.port, head, template.visited)
         sample = await admin.fetchval("SELECT id FROM mutation WHERE kind = 'stop.arrived' LIMIT 1")
         for history in session.plan.histories:
+            past = (history if history > 1 else 0) // len(session.plan.crowds)
             for crowd in session.plan.crowds:
-                tell(f"{history:,} past mutations, {crowd} devices: filling the database")
-                name, past = f"h{history}d{crowd}", history // len(session.plan.crowds)
-                await world.populate(admin, template, name, crowd, past if history > 1 else 0)
-                tell(f"{history:,} past mutations, {crowd} devices: measuring")
+                tell(f"{history:,} past mutations: filling the database for {crowd} devices")
+                await world.populate(admin, template, f"h{history}d{crowd}", crowd, past)
+            await world.tidy(admin)
+            for crowd in session.plan.crowds:
+                tell(f"{history:,} past mutations: measuring {crowd} devices")
+                name = f"h{history}d{crowd}"
                 devices = await world.phones(admin, keys, session.server.port, name, crowd)
-                await _ours(session, db, devices, history)
-                if session.plan.peers:
-                    await _bare(session, devices, history, sample)
-                if session.plan.peers and history == session.plan.histories[0]:
-                    tell(f"Kinto, {crowd} devices")
-                    await _kinto(session, await _entities(session, devices[0]), crowd, history)
+                await _at(session, db, devices, history, sample, tell)
     finally:
         await admin.close()
         await db.close()
+
+
+async def _at(
+    session: Session,
+    db: Database,
+    devices: list[Device],
+    history: int,
+    sample: UUID,
+    tell: Callable[[str], None],
+) -> None:
+    await _ours(session, db, devices, history)
+    if session.plan.peers:
+        await _bare(session, devices, history, sample)
+    if session.plan.peers and history == session.plan.histories[0]:
+        tell(f"Kinto, {len(devices)} devices")
+        await _kinto(session, await _entities(session, devices[0]), len(devices), history)
 
 
 def _head(port: int, token: str) -> bytes:
