@@ -30,7 +30,7 @@ LATEST = timedelta(days=31)
 
 
 class LaneFull(TooManyTries):
-    """As many batches as the lane takes are under way; a phone may drop its batch or wait."""
+    """More batches than the lane takes; a phone may drop its batch or wait."""
 
     code = "positions_busy"
     title = "Too many positions at once"
@@ -59,36 +59,36 @@ _REMEMBERED = 10_000
 
 
 class Lane:
-    """A process takes so many batches a second, one of each phone at a time; the rest is shed.
+    """A process takes so many batches a second, and so many of one phone; the rest is shed.
 
     The lane shares the processor and the pool of connections with everything else: this keeps it
     from filling them. Fifty a second are a fleet of five hundred.
     """
 
-    def __init__(self, at_once: int = 2, phones: int = 64) -> None:
+    def __init__(self, at_once: int = 2, most: int = 64) -> None:
         self.turn = asyncio.Semaphore(at_once)
-        self._most = phones
-        self._phones: set[UUID] = set()
+        self._most = most
+        self._batches = 0
         self._each = Pace(1.0, at_once=12)
-        self._all = Pace(0.02, at_once=100)
+        self._all = Pace(0.02, at_once=200)
 
     @contextmanager
     def admit(self, device_id: UUID, now: float) -> Iterator[None]:
-        """Let a phone in with one batch.
+        """Let a phone in with a batch.
 
         Raises:
-            LaneFull: too many are in, or too often, or this phone already is.
+            LaneFull: too many batches are in, or came too often.
         """
-        if device_id in self._phones or len(self._phones) >= self._most:
+        if self._batches >= self._most:
             raise LaneFull(headers={"Retry-After": "5"})
         wait = self._each.wait(device_id, now) or self._all.wait(None, now)
         if wait:
             raise LaneFull(headers={"Retry-After": str(ceil(wait))})
-        self._phones.add(device_id)
+        self._batches += 1
         try:
             yield
         finally:
-            self._phones.discard(device_id)
+            self._batches -= 1
 
 
 async def lane() -> Lane:

@@ -1,22 +1,19 @@
 """The positions lane: fixes once and by month, bounded in time and number, in nobody's way."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import anyio
-import httpx
 import pytest
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 from sqlalchemy import select, text
 from sqlmodel import col
 
-from backend.app import create_app
 from backend.clock import rfc3339
 from backend.dispatch.months import keep_months
 from backend.domain.people import Role
@@ -229,13 +226,12 @@ async def test_fixes_pass_while_a_push_holds_its_locks(
 
 
 async def test_a_full_lane_sheds() -> None:
-    """One batch of each phone at a time, and no more than so many phones."""
-    lane, one, other = Lane(phones=1), UUID(int=1), UUID(int=2)
+    """No more than so many batches are in it, and who leaves makes room."""
+    lane, one, other = Lane(most=1), UUID(int=1), UUID(int=2)
     with lane.admit(one, now=0):
-        for late in (one, other):
-            with pytest.raises(LaneFull) as refused, lane.admit(late, now=0):
-                pass
-            assert refused.value.headers["Retry-After"] == "5"
+        with pytest.raises(LaneFull) as refused, lane.admit(other, now=0):
+            pass
+        assert refused.value.headers["Retry-After"] == "5"
     with lane.admit(other, now=0):
         pass
 
@@ -260,27 +256,17 @@ async def test_who_sends_too_often_is_told_when_to_come() -> None:
     assert (admitted, refused.value.headers["Retry-After"]) == (12, "1")
 
 
-async def test_a_second_batch_at_once_is_told_to_come_later(
-    phone: Phone, db: Database, settings: Settings, clock: FakeClock
+async def test_the_lane_goes_on_with_a_phone_that_was_told_to_wait(
+    client: Client, phone: Phone, db: Database, settings: Settings
 ) -> None:
-    """While one batch waits, another of the same phone is shed: 429 with Retry-After."""
-    batch = {"fixes": [fix(NOW - timedelta(seconds=s)) for s in range(500)]}
-    app = create_app(settings, clock=clock)  # one that is served in this very loop
-    road = httpx.AsyncClient(
-        transport=httpx.ASGITransport(cast("Any", app)), base_url="http://test"
-    )
-    send_batch = partial(road.post, "/driver/v1/positions", json=batch, headers=phone.headers)
-    async with road, db.begin() as tx:
-        await tx.execute(text("LOCK TABLE last_fix IN EXCLUSIVE MODE"))
-        both = [asyncio.create_task(send_batch()) for _ in range(2)]
-        first, waiting = await asyncio.wait(both, timeout=8, return_when=asyncio.FIRST_COMPLETED)
-        refused = first.pop().result()
-        assert (refused.status_code, len(waiting)) == (429, 1)
-        await tx.rollback()
-        assert (await waiting.pop()).json() == {"accepted": 500}
-    assert refused.json()["code"] == "positions_busy"
-    assert refused.headers["retry-after"] == "5"
-    await app.state["ground"].db.close()
+    """429 with Retry-After where a phone floods it; nobody else is held to that."""
+    post = partial(client.post, "/driver/v1/positions", headers=phone.headers)
+    while (refused := await post(json={"fixes": []})).status_code == 202:
+        pass
+    assert refused.status_code == 429
+    assert (refused.json()["code"], refused.headers["retry-after"]) == ("positions_busy", "1")
+    other = await a_phone(db, settings, phone.driver_id)
+    assert await send(client, other, fix(NOW)) == 1
 
 
 @pytest.mark.parametrize(
