@@ -54,7 +54,6 @@ async def test_nothing_is_lost_on_a_day_of_twenty_drivers(
         office=0.02,
         report_every=10,
         hurried=True,
-        planning_seconds=2,
     )
     async with muster(url, settings, tmp_path / "phones", size, _silent) as company:
         await spend(company, _silent)

@@ -44,13 +44,17 @@ class Size:
     restarts: int = 0
     report_every: int = 1
     hurried: bool = False
-    planning_seconds: int = 3
     synchronous: Sync = "NORMAL"
 
     @property
     def doors(self) -> int:
         """Stops of all drivers together."""
         return self.drivers * self.stops
+
+    @property
+    def planning_seconds(self) -> int:
+        """How long the search for routes may take: good ones are not the point."""
+        return 1 if self.doors <= 100 else 3
 
 
 class NotReady(RuntimeError):
