@@ -1,9 +1,8 @@
 """The timetable: one process that does what is due, beside as many others as one likes.
 
-APScheduler is the clock on the wall and nothing more: a tick calls a function that claims its work
-from our own tables, so two timetables never do a thing twice. One of them leads, by a lease with an
-epoch; ticks that write for everybody look at it inside their own transaction. Plans need no leader:
-each is claimed by whoever is free.
+APScheduler is only the clock on the wall: a tick calls a function that claims its work from our own
+tables, so two timetables never do a thing twice. One of them leads, by a lease with an epoch; ticks
+that write for everybody look at it inside their own transaction. Plans are claimed by who is free.
 """
 
 import asyncio
