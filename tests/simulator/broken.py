@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.ids import current_request
 from backend.store import direct, feed
-from backend.store.database import Database, Tx, _Session
+from backend.store.database import _UNCHANGING, Database, Tx, _Session, settle
 from sync.mutations import Heard
 from sync.numbering import Numbering, Standing, Stored
 from tests.simulator import driver, server
@@ -41,11 +41,11 @@ def acknowledges_before_commit(_: Ground) -> Iterator[None]:
                 self._engine, expire_on_commit=False, sync_session_class=_Session
             )
         tx = request.open
+        tx.info[_UNCHANGING] = self._unchanging
         tx.info["now"], tx.info["request"] = self.now(), current_request.get()
         try:
             yield tx
-            await tx.flush()
-            await feed.publish(tx)
+            await settle(tx)
         except BaseException:
             await tx.rollback()
             tx.info.clear()

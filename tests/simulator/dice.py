@@ -18,10 +18,18 @@ class Ids:
     def __init__(self, run: int, seed: int | str) -> None:
         self._head = (run & 0xFFFFFFFF) << 96
         self._random = random.Random(f"ids {seed}")
+        self._servers = random.Random(f"server's ids {seed}")
+        self._made = 0
 
     def new(self) -> UUID:
-        """Make the next id."""
+        """Make the next id of a thing in the world."""
         return UUID(int=self._head | self._random.getrandbits(96), version=4)
+
+    def servers(self) -> UUID:
+        """Make the next id that the server asks for; they grow, as its own do."""
+        self._made += 1
+        tail = (self._made << 80) | self._servers.getrandbits(64)
+        return UUID(int=self._head | tail, version=4)
 
 
 class Dice:

@@ -26,6 +26,7 @@ from backend.store.database import Database
 from backend.tables.people import Person, Session
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.phones import settings_for
+from tests.simulator.dice import Ids
 from tests.simulator.points import stand_between, watching
 
 MORNING = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -54,6 +55,11 @@ class Ground:
         found = app.state["ground"].db
         assert isinstance(found, Database)
         return found
+
+    def forget(self) -> None:
+        """Let the processes begin anew, with nothing in memory."""
+        for app in self.apps:
+            self.db_of(app)._unchanging.clear()
 
     def token(self, device: UUID) -> str:
         """Sign a device in."""
@@ -118,11 +124,14 @@ async def _furnish(made: Ground) -> None:
 
 
 @contextlib.contextmanager
-def no_waiting() -> Iterator[None]:
-    """Let nobody wait for real: a server that tries again tries again at once."""
+def nothing_by_chance(ids: Ids) -> Iterator[None]:
+    """Let the server make ids from the seed; where it would wait, it tries again at once."""
 
     async def at_once(_seconds: float) -> None:
         await anyio.lowlevel.checkpoint()
 
-    with mock.patch("sync.push.anyio", SimpleNamespace(sleep=at_once)):
+    with (
+        mock.patch("sync.push.anyio", SimpleNamespace(sleep=at_once)),
+        mock.patch("backend.ids.uuid7", ids.servers),
+    ):
         yield

@@ -116,6 +116,7 @@ class History:
         except Killed:
             self.tally[f"kill {request.killed}"] += 1
             self.tell(f"    the server died at point {request.points}: {request.killed}")
+            self.ground.forget()
             return None
         finally:
             serving.reset(before)

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.simulator import driver, office, server
 from tests.simulator.dice import Dice
-from tests.simulator.ground import Ground, no_waiting
+from tests.simulator.ground import Ground, nothing_by_chance
 from tests.simulator.history import History
 from tests.simulator.proof import prove
 from tests.simulator.run import begin, settle_in
@@ -41,7 +41,7 @@ class Machine(RuleBasedStateMachine):
         async def happen() -> None:
             self.h.dice = Dice(luck)
             self.h.pass_time()
-            with no_waiting():
+            with nothing_by_chance(self.h.ids):
                 await what(self.h)
 
         self.portal.call(happen)
@@ -108,7 +108,7 @@ class Machine(RuleBasedStateMachine):
 
         async def rest() -> None:
             self.h.dice = Dice(0)
-            with no_waiting():
+            with nothing_by_chance(self.h.ids):
                 await prove(self.h)
 
         try:

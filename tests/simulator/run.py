@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tests.simulator import depot, driver, server, uploads
 from tests.simulator.dice import Dice, Ids
-from tests.simulator.ground import MORNING, Ground, no_waiting
+from tests.simulator.ground import MORNING, Ground, nothing_by_chance
 from tests.simulator.history import History
 from tests.simulator.proof import prove
 from tests.simulator.truth import Violated
@@ -78,9 +78,10 @@ async def settle_in(h: History) -> None:
 async def live(h: History, rules: Mapping[Rule, int] = RULES) -> Told:
     """Let a history happen, and prove it."""
     h.ground.clock.set(MORNING)
+    h.ground.forget()
     steps = 0
     try:
-        with no_waiting():
+        with nothing_by_chance(h.ids):
             await settle_in(h)
             for _ in range(h.dice.number(SHORTEST, LONGEST)):
                 if not h.live:
