@@ -75,8 +75,10 @@ async def reassign(
     held = await _hold(tx, {ground.route_id, route_id})
     stop = next((s for s in held.stops if s.id == stop_id and s.route_id == ground.route_id), None)
     target = held.routes.get(route_id)
-    if stop is None or target is None:
+    if target is None:
         raise NotFound
+    if stop is None:
+        raise RouteNotFitting("the stop was moved to another route meanwhile: look again")
     _must_fit(stop, held.routes[ground.route_id], target)
     times = times or CrowFlight()
     others = [other for other in held.of(route_id) if other.id != stop_id]
