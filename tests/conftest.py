@@ -28,7 +28,15 @@ settings.load_profile("any")
 
 
 # What takes longest begins first, so that no worker is left alone with it at the end.
-LONGEST = ("test_day.py", "test_up.py", "test_demo.py", "test_cli_", "test_planner_", "test_web_")
+LONGEST = (
+    "test_day.py",
+    "test_simulator_",
+    "test_up.py",
+    "test_demo.py",
+    "test_cli_",
+    "test_planner_",
+    "test_web_",
+)
 
 
 @pytest.hookimpl(trylast=True)

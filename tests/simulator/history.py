@@ -98,6 +98,11 @@ class History:
         """The phones that still speak."""
         return [phone for phone in self.phones if not phone.wiped]
 
+    @property
+    def spoke(self) -> list[Phone]:
+        """The phones that ever had an answer; the others have nothing to show."""
+        return [phone for phone in self.live if phone.epoch is not None]
+
     # --- the server ----------------------------------------------------------------------------
 
     def app(self) -> Litestar:

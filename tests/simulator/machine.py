@@ -8,7 +8,7 @@ from anyio.from_thread import BlockingPortal
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.simulator import driver, office, server
+from tests.simulator import driver, mishaps, office, server
 from tests.simulator.dice import Dice
 from tests.simulator.ground import Ground, nothing_by_chance
 from tests.simulator.history import History
@@ -99,7 +99,7 @@ class Machine(RuleBasedStateMachine):
     @rule(luck=LUCK)
     def a_phone_is_put_back(self, luck: int) -> None:
         """Back a phone up, or restore it."""
-        self._happen(luck, driver.restore_phone)
+        self._happen(luck, mishaps.restore_phone)
 
     def teardown(self) -> None:
         """Let everything come to rest, and prove it."""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.simulator import depot, driver, server, uploads
+from tests.simulator import depot, driver, mishaps, server, uploads
 from tests.simulator.dice import Dice, Ids
 from tests.simulator.ground import MORNING, Ground, nothing_by_chance
 from tests.simulator.history import History
@@ -21,12 +21,12 @@ RULES: dict[Rule, int] = {
     driver.push_the_end: 2,
     driver.lose_some: 1,
     driver.poison: 2,
-    driver.clock_jump: 2,
-    driver.reboot: 1,
-    driver.back_up_phone: 1,
-    driver.restore_phone: 1,
-    driver.reinstall: 1,
-    driver.second_device: 1,
+    mishaps.clock_jump: 2,
+    mishaps.reboot: 1,
+    mishaps.back_up_phone: 1,
+    mishaps.restore_phone: 1,
+    mishaps.reinstall: 1,
+    mishaps.second_device: 1,
     uploads.upload: 1,
     server.edit: 9,
     server.overlap: 5,
