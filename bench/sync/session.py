@@ -196,7 +196,9 @@ async def _ours(session: Session, db: Database, devices: list[Device], history: 
     ) -> None:
         await session.measure("ours", what, devices, history, op, rounds, server=pid, **more)  # type: ignore[arg-type]
 
-    await run(phones.fresh, devices, range(1), 8, Processes(None, 0))  # warm, and a cursor for all
+    await run(
+        phones.fresh, devices, range(1), 8, Processes(None, 0), 600
+    )  # warm, and a cursor for all
     await line("fresh 150", phones.fresh, range(1 if few else 3), alone=range(1), counted=range(1))
     await line("idle", phones.idle, range(5 if few else 20), alone=range(5), counted=range(2))
     await line("online push", phones.online, range(3, 3 + n), alone=range(3), counted=range(44, 46))
@@ -210,7 +212,7 @@ async def _ours(session: Session, db: Database, devices: list[Device], history: 
     await line(
         "visits 50", phones.visits, range(6, 7 if few else 8), counted=range(8, 9), units=ours.BATCH
     )
-    await run(phones.fresh, devices, range(1), 8, Processes(None, 0))
+    await run(phones.fresh, devices, range(1), 8, Processes(None, 0), 600)
     await line(
         "delta 5", phones.delta, range(2, 3), alone=range(1), counted=range(3, 4),
         prepare=phones.change_five,
@@ -267,7 +269,9 @@ async def _kinto(
         ) -> None:
             await session.measure("Kinto", what, devices, history, op, rounds, server=pid, **more)  # type: ignore[arg-type]
 
-        await run(peer.fresh, devices, range(1), 8, Processes(None, 0))  # warm, and a time for all
+        await run(
+            peer.fresh, devices, range(1), 8, Processes(None, 0), 600
+        )  # warm, and a time for all
         await line("fresh 150", peer.fresh, range(1), alone=range(1), counted=range(1))
         await line("idle", peer.idle, range(2 if few else 10), alone=range(5), counted=range(2))
         await line(
@@ -275,7 +279,7 @@ async def _kinto(
             counted=range(44, 46),
         )  # fmt: skip
         await line("drain 50", peer.drain, range(1), counted=range(1, 2), units=ours.BATCH)
-        await run(peer.fresh, devices, range(1), 8, Processes(None, 0))
+        await run(peer.fresh, devices, range(1), 8, Processes(None, 0), 600)
         await line(
             "delta 5", peer.delta, range(1, 2), alone=range(1), counted=range(2, 3),
             prepare=peer.change_five,
