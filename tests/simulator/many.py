@@ -58,7 +58,7 @@ async def run_restored(here: Ground, server: str, seeds: Sequence[int | str]) ->
     no more than in a long day's.
     """
     made, vault = Sum(), Vault(server, here)
-    rules = {**RULES, vault.back_up: 6, vault.restore: 8}
+    rules = {**RULES, vault.back_up: 15, vault.restore: 25}
     for seed in seeds:
         (history,) = await begin(here, [next(_runs)], [f"restored {seed}"])
         vault.backup = None

@@ -17,6 +17,9 @@ async def prove(h: History) -> None:
     """Let everything come to rest, then hold it against the invariants."""
     await server.upgrade(h)
     await drain(h)
+    if h.tally["server restored"]:
+        await notice_new_life(h)
+        await drain(h)
     await agree(h)
     await idle(h)
     counted = await count(h)
@@ -46,6 +49,12 @@ async def drain(h: History) -> None:
                 break
 
 
+async def notice_new_life(h: History) -> None:
+    """I17: a phone that sees a new epoch will say everything again."""
+    for phone in h.spoke:
+        await h.sync(phone)
+
+
 async def agree(h: History) -> None:
     """I7: after at most two more rounds all phones of a driver hold the same."""
     await server.judge(h)
@@ -54,7 +63,7 @@ async def agree(h: History) -> None:
             if phone.forked:
                 await mishaps.enrol_anew(h, phone, saves=True)
             reply = await h.sync(phone)
-            if phone.wiped or (reply and not reply["more"]):
+            if phone.wiped or (reply and not reply["more"] and phone.cursor == reply["cursor"]):
                 break
         else:
             raise Violated(f"I7: {h.name(phone)} does not come to rest")

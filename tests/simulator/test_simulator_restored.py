@@ -16,5 +16,5 @@ async def test_what_phones_kept_comes_back_after_a_restore(
     """Once every phone has spoken, all that any of them still has is there again, once."""
     async with ground(fresh_pg_url, tmp_path) as here:
         made = await run_restored(here, pg_server, range(1, 6))
-    assert made.tally["server restored"] > 3
+    assert made.tally["server restored"] > 2
     assert not made.violations, "\n\n".join(story(told) for told in made.violations)
