@@ -48,7 +48,7 @@ class Answering:
         async def finish(tx: Tx, journal: Journal, pushed: Pushed) -> Reply:
             contact.note(journal, call, pushed.receipts, moment(tx))
             await devices.keep_journal(tx, journal)
-            await _hold_still(tx, feed.driver_scope(journal.device.driver_id))
+            await settle(tx, holding=feed.driver_scope(journal.device.driver_id))
             return await self._reply(tx, call, await _standing(tx, call), pushed)
 
         return await push(self.db, self.keys, call, finish)
@@ -89,14 +89,6 @@ async def _standing(tx: Tx, call: Call) -> Standing:
     if standing is None:
         raise TokenInvalid
     return standing
-
-
-async def _hold_still(tx: Tx, scope: str) -> None:
-    """Write all that waits; from here on nobody else commits anything of the scope."""
-    raises = feed.is_touched(tx, scope)
-    await settle(tx)
-    if not raises:
-        await feed.hold(tx, scope)
 
 
 async def _note_contact(db: Database, call: Call) -> None:

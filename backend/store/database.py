@@ -64,10 +64,13 @@ async def show_events(tx: Tx, stop_id: UUID, *kinds: str) -> None:
         await flush(tx)
 
 
-async def settle(tx: Tx) -> None:
-    """Write all that waits, the scopes' counters last; from here on there is only reading."""
+async def settle(tx: Tx, *, holding: str | None = None) -> None:
+    """Write all that waits, the scopes' counters last; from here on there is only reading.
+
+    Nobody else commits anything of the scope that is held.
+    """
     await flush(tx)
-    await feed.publish(tx)
+    await feed.publish(tx, holding=holding)
 
 
 class _Session(Session):

@@ -66,26 +66,11 @@ def touch(tx: AsyncSession, scope: str, type_: str, entity_id: str, *, gone: boo
     touched[Key(scope, type_, entity_id)] = gone
 
 
-async def hold(tx: AsyncSession, scope: str) -> None:
-    """Hold a scope's counter as it is, so that nothing of the scope is committed meanwhile.
+_HOLD = "INSERT INTO scope (id, v) VALUES ($1, 0) ON CONFLICT (id) DO UPDATE SET v = scope.v"
 
-    A transaction that raised it holds it already.
-    """
-    await fetch(
-        tx,
-        "INSERT INTO scope (id, v) VALUES ($1, 0) ON CONFLICT (id) DO UPDATE SET v = scope.v",
-        scope,
-    )
-
-
-def is_touched(tx: AsyncSession, scope: str) -> bool:
-    """Tell whether the transaction will raise a scope's counter."""
-    touched = cast("dict[Key, bool]", tx.info.get(_TOUCHED, {}))
-    return any(key.scope == scope for key in touched)
-
-
-# One statement. Counters come before rows, by the sort; an entity that left one route and came to
-# another of the same depot is still there; what is on a superseded route is not.
+# One statement. Counters come before rows, by the sort, and the one that is only held takes its
+# place among them; an entity that left one route and came to another of the same depot is still
+# there; what is on a superseded route is not.
 _PUBLISH = """
 WITH told AS (
   SELECT coalesce(t.scope, 'depot:' || r.depot_id) AS scope, t.type, t.entity_id,
@@ -96,8 +81,11 @@ WITH told AS (
   GROUP BY 1, 2, 3
 ), bumped AS (
   INSERT INTO scope (id, v)
-  SELECT DISTINCT scope, 1 FROM told WHERE scope NOT LIKE 'depot:%' ORDER BY 1
-  ON CONFLICT (id) DO UPDATE SET v = scope.v + 1 RETURNING id, v
+  SELECT scope, max(step) FROM (
+    SELECT scope, 1 FROM told WHERE scope NOT LIKE 'depot:%'
+    UNION ALL SELECT $7::text, 0 WHERE $7::text IS NOT NULL) AS taken(scope, step)
+  GROUP BY 1 ORDER BY 1
+  ON CONFLICT (id) DO UPDATE SET v = scope.v + excluded.v RETURNING id, v
 )
 INSERT INTO feed (scope, type, entity_id, v, gone, gone_at)
 SELECT told.scope, told.type, told.entity_id, bumped.v, told.gone,
@@ -110,10 +98,16 @@ DO UPDATE SET v = excluded.v, gone = excluded.gone, gone_at = excluded.gone_at
 """
 
 
-async def publish(tx: AsyncSession) -> None:
-    """Write what the transaction touched, numbered where it is a driver's."""
+async def publish(tx: AsyncSession, *, holding: str | None = None) -> None:
+    """Write what the transaction touched, numbered where it is a driver's.
+
+    A scope that is held has its counter locked with the others, raised or not: nothing of it is
+    committed meanwhile.
+    """
     touched = cast("dict[Key, bool]", tx.info.pop(_TOUCHED, {}))
     if not touched:
+        if holding is not None:
+            await fetch(tx, _HOLD, holding)
         return
     keys = sorted(touched)
     routes = [
@@ -129,6 +123,7 @@ async def publish(tx: AsyncSession) -> None:
         [key.entity_id for key in keys],
         [touched[key] for key in keys],
         tx.info["now"],
+        holding,
     )
 
 

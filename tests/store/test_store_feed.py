@@ -1,12 +1,14 @@
 """The feed: no committed change is ever missed by a reader that follows the counters."""
 
+import asyncio
 import random
 
 import anyio
 import pytest
+from sqlalchemy import text
 
 from backend.store import feed
-from backend.store.database import Database
+from backend.store.database import Database, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -110,3 +112,44 @@ async def test_whoever_begins_anew_is_spared_the_tombstones(db: Database) -> Non
     assert {change.entity_id for change in rest if not change.gone} == {
         change.entity_id for change in everything[1:]
     }
+
+
+WAITS = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
+    "datname = current_database()"
+)
+
+
+async def until_somebody_waits(db: Database) -> None:
+    """Return when a transaction of this database waits for a lock."""
+    async with asyncio.timeout(20):
+        while True:
+            async with db.snapshot() as tx:
+                if await tx.scalar(WAITS):
+                    return
+
+
+async def test_a_counter_that_is_only_held_is_locked_in_its_place_among_the_others(
+    db: Database,
+) -> None:
+    """A phone that changes another's scope alone, and holds its own, meets whoever raises both."""
+    both = ["driver:held", "driver:raised"]
+    async with db.begin() as tx:
+        for scope in both:
+            feed.touch(tx, scope, "stop", "taken over")
+
+    async def phone_of_the_held() -> int:
+        async with db.begin() as tx:
+            feed.touch(tx, "driver:raised", "stop", "taken over")
+            await settle(tx, holding="driver:held")
+            return await feed.version(tx, "driver:held")
+
+    async with db.begin() as tx:
+        feed.touch(tx, "driver:held", "stop", "taken over")
+        await settle(tx)
+        phone = asyncio.create_task(phone_of_the_held())
+        await until_somebody_waits(db)
+        feed.touch(tx, "driver:raised", "stop", "taken over")
+    assert await phone == 2
+    async with db.snapshot() as tx:
+        assert await feed.versions(tx, both) == {"driver:held": 2, "driver:raised": 3}
