@@ -78,7 +78,7 @@ class Answering:
             need_from=pushed.need_from,
             receipts=pushed.receipts,
             evidence_wanted=[] if device.revoked else standing.wanted,
-            wipe="after_flush" if device.revoked else None,
+            wipe="after_flush" if device.revoked else UNSET,
             warnings=_warnings(call.exchange),
             **(pulled.members() if pulled else {}),
         )

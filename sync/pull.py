@@ -56,7 +56,7 @@ class Digests:
 
 
 async def pull(
-    tx: Tx, keys: Keys, digests: Digests, here: cursor.Cursor, held: cursor.Cursor | None
+    tx: Tx, keys: Keys, digests: Digests, here: cursor.Cursor, held: cursor.Held | None
 ) -> Pulled:
     """Return what a phone at ``held`` lacks; ``here`` is where its scope stands in this snapshot.
 
@@ -82,14 +82,14 @@ async def pull(
     )
 
 
-def held_at(text: str | None, here: cursor.Cursor, floor: int) -> cursor.Cursor | None:
+def held_at(text: str | None, here: cursor.Cursor, floor: int) -> cursor.Held | None:
     """Return where a phone stands if a delta can take it on from there.
 
     Not from another epoch, scope or schema, nor from the future, nor from below the floor: what
     left the scope since is forgotten.
     """
     held = cursor.read(text)
-    if held is None or (held.epoch, held.scope) != (here.epoch, here.scope):
+    if held is None or held.mark != here.mark:
         return None
     return held if held.v <= here.v and held.seen >= floor else None
 

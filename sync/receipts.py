@@ -63,7 +63,7 @@ class WarningOut(Struct, frozen=True):
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """The answer to a sync call; ``warnings`` are there only where there are any."""
+    """The answer to a sync call; ``wipe`` and ``warnings`` only where there is cause for them."""
 
     server_time: str
     epoch: UUID
@@ -78,5 +78,5 @@ class Reply(Struct, frozen=True, kw_only=True):
     digest: str | None = None
     upgrade: str | None = None
     evidence_wanted: list[str] = []
-    wipe: str | None = None
+    wipe: str | UnsetType = UNSET
     warnings: list[WarningOut] | UnsetType = UNSET

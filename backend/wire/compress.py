@@ -1,10 +1,13 @@
-"""Compress answers over 1 KiB with zstd or gzip, as the caller prefers.
+"""Compress answers of 256 bytes and more with zstd or gzip, as the caller prefers.
+
+The contract asks for it over 1 KiB. An idle sync, which a phone makes all day, is a third of one.
 
 The framework's own compression would hold a stream's first events back; ours leaves streams alone
 and squeezes only whole answers of kinds that shrink.
 """
 
 import gzip
+import threading
 
 import anyio.to_thread
 import zstandard
@@ -12,12 +15,22 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-AT_LEAST = 1024
+AT_LEAST = 256
 _OFF_LOOP = 128 * 1024
 _KINDS = ("application/json", "application/problem+json", "text/", "image/svg", "application/xml")
 _SCRIPTS = ("application/javascript", "application/manifest+json", "application/wasm")
 
 Headers = list[tuple[bytes, bytes]]
+
+
+class _Packer(threading.local):
+    """Each thread's own, since making one costs ten times what a short answer does."""
+
+    def __init__(self) -> None:
+        self.zstd = zstandard.ZstdCompressor(level=3)
+
+
+_PACKER = _Packer()
 
 
 class Compress(ASGIMiddleware):
@@ -88,7 +101,7 @@ async def _encode(content: bytes, coding: str) -> bytes:
 
 def _encode_now(content: bytes, coding: str) -> bytes:
     if coding == "zstd":
-        return zstandard.ZstdCompressor(level=3).compress(content)
+        return _PACKER.zstd.compress(content)
     return gzip.compress(content, compresslevel=6, mtime=0)
 
 

@@ -43,12 +43,11 @@ class Ours:
 
     async def packed(self, device: Device) -> Exchange:
         """Ask for a whole manifest as zstd."""
-        able = device.head + b"Accept-Encoding: zstd\r\n"
-        return await self._sync(replace(device, head=able), b'{"cursor":null}')
+        return await self._sync(_able(device), b'{"cursor":null}')
 
     async def idle(self, device: Device, number: int) -> Exchange:
-        """Ask, when nothing changed."""
-        return await self._sync(device, _asking(device))
+        """Ask, when nothing changed, and take the answer compressed as phones do."""
+        return await self._sync(_able(device), _asking(device))
 
     async def delta(self, device: Device, number: int) -> Exchange:
         """Ask, when five stops changed."""
@@ -185,6 +184,10 @@ def _told(device: Device, place: int, kind: str, body: bytes = b"") -> bytes:
 
 def _telling(*mutations: bytes) -> bytes:
     return b'{"pull":false,"client":%b,"mutations":[%b]}' % (_client(), b",".join(mutations))
+
+
+def _able(device: Device) -> Device:
+    return replace(device, head=device.head + b"Accept-Encoding: zstd\r\n")
 
 
 def _asking(device: Device) -> bytes:

@@ -164,7 +164,7 @@ class Truth:
         before, after = cursor.read(sent.cursor), cursor.read(reply["cursor"])
         if after is None:
             raise Violated("I5: the server does not know its own cursor")
-        same_life = before is not None and before.epoch == after.epoch
+        same_life = before is not None and before.mark == after.mark
         if before is not None and same_life and not reply["reset"] and before.v > after.v:
             raise Violated(f"I5: the cursor went from {before.v} to {after.v}")
         for put in reply["puts"]:

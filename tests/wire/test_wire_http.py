@@ -310,7 +310,7 @@ async def test_the_callers_id_is_kept(client: AsyncTestClient[Litestar]) -> None
 async def test_long_answers_shrink(
     client: AsyncTestClient[Litestar], accept: str, coding: str | None
 ) -> None:
-    """Over 1 KiB the caller's preferred encoding is used, and caches are told."""
+    """Where it is worth it the caller's preferred encoding is used, and caches are told."""
     async with client.stream("GET", "/long", headers={"Accept-Encoding": accept}) as answer:
         sent = b"".join([piece async for piece in answer.aiter_raw()])
     assert answer.headers.get("content-encoding") == coding
