@@ -42,6 +42,8 @@ kinto.batch_max_requests = 200
 use = egg:waitress#main
 host = 127.0.0.1
 port = {port}
+# Its default of 100 would leave half of 200 phones without an answer for ever.
+connection_limit = 1000
 [loggers]
 keys = root
 [handlers]
