@@ -13,9 +13,10 @@ Written by `python -m bench.sync`; do not edit. All lines are of one run on one 
 absolute figures depend on it ({machine}); ratios hold better.
 
 **ours**: the real server process (one API worker) over real HTTP. **Kinto**: its newest release,
-one waitress process (its limit of 100 connections raised), on the same PostgreSQL. **bare SQL**: the rows that one of our pushes writes,
-written by prepared statements and nothing else. PostgreSQL is the embedded one, fsync on, with
-durability as it ships. 20 devices keep 8 requests in flight, 200 keep 32.
+one waitress process, its limit of 100 connections raised, on the same PostgreSQL. **bare SQL**: the
+rows that one of our pushes writes, written by prepared statements and nothing else. PostgreSQL is
+the embedded one, fsync on, with durability as it ships. 20 devices keep 8 requests in flight, 200
+keep 32.
 
 `per s`, bytes, CPU and statements count per mutation in `drain` and `visits` (batches of 50), else
 per call. `alone p50` is the latency with one request at a time. Bytes are bodies, uncompressed,
