@@ -63,6 +63,27 @@ class ShiftedClock:
         return self._clock.monotonic_ms()
 
 
+class Heard:
+    """The server's last word of its time, and what this boot's clock showed after it arrived.
+
+    Echoed, it bounds how long the next call is on the road. An app that was killed has forgotten
+    it, which makes its next call less certain and nothing wrong.
+    """
+
+    def __init__(self, clock: DeviceClock) -> None:
+        self._clock = clock
+        self._last: tuple[str, Body] | None = None
+
+    def note(self, server_time: str) -> None:
+        showed = self._clock.monotonic_ms()
+        self._last = (self._clock.boot, {"server_time": server_time, "monotonic_ms": showed})
+
+    def echo(self) -> Body | None:
+        if self._last is None or self._last[0] != self._clock.boot:
+            return None
+        return self._last[1]
+
+
 def rfc3339(at: datetime) -> str:
     """UTC with milliseconds and `Z`, the only form of time on the wire."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -91,7 +91,8 @@ class Handset(Verbs):
 
     async def enrol(self, code: str) -> None:
         """Become a device of this code's driver; an old journal moves to the new device."""
-        await self.session.enrol(code, self._move)
+        tokens = await self.session.enrol(code, self._move)
+        self.syncer.hear(tokens.server_time)
 
     def _move(self, tokens: Tokens) -> None:
         self.journal.renumber()

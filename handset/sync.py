@@ -16,7 +16,7 @@ import httpx
 import msgspec
 
 from handset.base import Base
-from handset.clockwork import DeviceClock, rfc3339, stamp
+from handset.clockwork import DeviceClock, Heard, rfc3339, stamp
 from handset.disk import Disk
 from handset.evidence import Shelf
 from handset.faults import ProtocolFault, Refused
@@ -77,6 +77,7 @@ class Syncer:
         self._limit = BATCH_MUTATIONS
         self._max_bytes = BATCH_BYTES
         self.battery: float | None = None
+        self._heard = Heard(clock)
         # Receipts by outcome since the phone was switched on, and how many of them were
         # duplicates or held for a gap; for whoever watches.
         self.tally: Counter[str] = Counter()
@@ -187,7 +188,13 @@ class Syncer:
         answer = await self._session.call("POST", "/sync", content=envelope)
         if answer.status_code != 200:
             raise refusal(answer)
-        return _reply(answer)
+        reply = _reply(answer)
+        self.hear(reply.server_time)
+        return reply
+
+    def hear(self, server_time: str) -> None:
+        """Note the server's time, to be echoed by the next call of this boot."""
+        self._heard.note(server_time)
 
     def _envelope(self, batch: Sequence[Kept], *, pull: bool) -> bytes:
         """The request; mutations go in as the bytes that were frozen at capture."""
@@ -199,6 +206,8 @@ class Syncer:
             "pending": self._journal.pending,
             "oldest_pending_at": self._journal.oldest_pending_at,
         }
+        if (heard := self._heard.echo()) is not None:
+            client["heard"] = heard
         if self.battery is not None:
             client["battery"] = self.battery
         head = msgspec.json.encode({"cursor": self._base.cursor, "pull": pull, "client": client})

@@ -5,10 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+from msgspec import Raw, Struct
+
 from sync.clocks import Exchange
-from sync.clockwork import DeviceTime, read_wall
+from sync.clockwork import DeviceTime, Echo, read_wall
 from sync.envelope import Client, Envelope
 from sync.mutations import Heard, hear
+from sync.words import Millis, Moment
+
+
+class HeardOfUs(Struct, frozen=True):
+    """The last time we told a phone, and what its monotonic clock showed as it heard it."""
+
+    server_time: Moment
+    monotonic_ms: Millis
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +46,14 @@ def _exchange(arrived: datetime, client: Client, batch: Sequence[Heard]) -> Exch
     sent = DeviceTime(read_wall(client.wall), client.monotonic_ms, client.boot)
     told_all = client.pending in {0, len(batch)}  # some apps count without what they send
     last_n = max((heard.n for heard in batch if heard.n is not None), default=None)
-    return Exchange(arrived, sent, last_n if told_all else None)
+    return Exchange(arrived, sent, last_n if told_all else None, _echo(client.heard))
+
+
+def _echo(raw: Raw) -> Echo | None:
+    """Read what the phone heard of us; what cannot be read proves nothing and harms nothing."""
+    try:
+        heard = msgspec.json.decode(raw, type=HeardOfUs)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    told = read_wall(heard.server_time)
+    return Echo(told, heard.monotonic_ms) if told else None

@@ -11,13 +11,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sync.clockwork import (
+    UNHEARD,
     Anchor,
     Bounds,
     DeviceTime,
+    Echo,
     Estimate,
     Offset,
     began_anew,
     estimate,
+    on_the_road,
     tighter,
 )
 
@@ -30,11 +33,15 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A call: the device's clocks as it began, and the last number it had then, if it said so."""
+    """A call: the device's clocks as it began, and the last number it had then, if it said so.
+
+    ``echo`` is what it had last heard of our time, in the boot it speaks in.
+    """
 
     received: datetime
     sent: DeviceTime
     last_n: int | None = None
+    echo: Echo | None = None
     anchor: Anchor | None = field(init=False, default=None)
     offset: Offset | None = field(init=False, default=None)
 
@@ -42,9 +49,16 @@ class Exchange:
         """Reckon what the call is worth: an anchor of its boot, an offset of the wall clock."""
         shown, wall = self.sent.monotonic_ms, self.sent.wall
         if self.sent.boot is not None and shown is not None and abs(shown) <= _MOST_MONOTONIC:
-            object.__setattr__(self, "anchor", Anchor(self.received, shown))
+            road = on_the_road(self.received, shown, self.echo)
+            object.__setattr__(self, "anchor", Anchor(self.received, shown, road))
         if wall is not None:
             object.__setattr__(self, "offset", Offset(self.received, wall - self.received))
+
+    @property
+    def sent_after(self) -> datetime:
+        """The earliest moment at which the phone may have sent it."""
+        road = self.anchor.road if self.anchor else None
+        return self.received - (UNHEARD if road is None else road)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +73,10 @@ class Boot:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """When a call came after which the device had nothing to tell beyond ``n``."""
+    """A call, sent no earlier than then, at which the device had nothing to tell beyond ``n``."""
 
     n: int
-    received: datetime
+    sent_after: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +113,7 @@ class Clocks:
         before = boot.anchor if boot else None
         if before and now and began_anew(before, now):
             before = None  # another boot under the same name
-        told = [mark.received for mark in self.marks if n is not None and mark.n < n]
+        told = [mark.sent_after for mark in self.marks if n is not None and mark.n < n]
         newer = boot is not None and n is not None and boot.last_n is not None and n > boot.last_n
         return Bounds(
             received=during.received,
@@ -124,7 +138,7 @@ class Clocks:
         if n is None:
             return self.marks
         others = tuple(mark for mark in self.marks if mark.n < n)
-        return (Mark(n, exchange.received), *others)[:MARKS]
+        return (Mark(n, exchange.sent_after), *others)[:MARKS]
 
 
 def write(clocks: Clocks) -> dict[str, Any]:
@@ -132,8 +146,9 @@ def write(clocks: Clocks) -> dict[str, Any]:
     offset = clocks.offset
     return {
         "boots": [_boot_to_json(boot) for boot in clocks.boots],
+        "roads": [_road_to_json(boot.anchor) for boot in clocks.boots],
         "wall": [_micros(offset.received), offset.ahead // _MICROSECOND] if offset else None,
-        "told": [[mark.n, _micros(mark.received)] for mark in clocks.marks],
+        "told": [[mark.n, _micros(mark.sent_after)] for mark in clocks.marks],
     }
 
 
@@ -141,9 +156,10 @@ def read(kept: Mapping[str, Any] | None) -> Clocks:
     """Read what ``write`` wrote."""
     if not kept:
         return Clocks()
-    wall = kept.get("wall")
+    wall, boots = kept.get("wall"), kept.get("boots", ())
+    roads = kept.get("roads") or [None] * len(boots)  # the release before wrote none
     return Clocks(
-        boots=tuple(_boot_from_json(*boot) for boot in kept.get("boots", ())),
+        boots=tuple(_boot_from_json(road, *boot) for boot, road in zip(boots, roads, strict=True)),
         offset=Offset(_moment(wall[0]), wall[1] * _MICROSECOND) if wall else None,
         marks=tuple(Mark(n, _moment(at)) for n, at in kept.get("told", ())),
     )
@@ -160,10 +176,20 @@ def _boot_to_json(boot: Boot) -> list[str | float | None]:
     ]
 
 
+def _road_to_json(anchor: Anchor | None) -> int | None:
+    return None if anchor is None or anchor.road is None else anchor.road // _MICROSECOND
+
+
 def _boot_from_json(
-    id_: str, at: int | None, shown: float | None, last_n: int | None, last: int | None
+    under_way: int | None,
+    id_: str,
+    at: int | None,
+    shown: float | None,
+    last_n: int | None,
+    last: int | None,
 ) -> Boot:
-    anchor = None if at is None or shown is None else Anchor(_moment(at), shown)
+    road = None if under_way is None else under_way * _MICROSECOND
+    anchor = None if at is None or shown is None else Anchor(_moment(at), shown, road)
     return Boot(id_, anchor, last_n, None if last is None else _moment(last))
 
 

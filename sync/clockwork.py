@@ -6,17 +6,19 @@ only the wall clock speaks, corrected by what it was off when we last saw it. A 
 alone bounds nothing, and no wall time decides anything: see ``Estimate.bounded``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-ROAD = timedelta(seconds=2)  # what a request may have spent on the road
+ROAD = timedelta(seconds=2)  # by how much two calls may disagree and their clock still be good
+UNHEARD = timedelta(seconds=30)  # after that long on the road a phone has given its call up
 FRESH = timedelta(seconds=10)  # how old a position may be whose GPS time still counts
 REBOOT = timedelta(seconds=60)  # what a wall clock may have moved by itself across a boot
 MONTH = timedelta(days=31)  # a claim that reaches further back is a broken clock
 _DRIFT = 20_000  # one part in so many: 50 ppm
 _MONTH_MS = MONTH.total_seconds() * 1000
 _MOST_MS = 2**31 - 1
+_TICK = timedelta(milliseconds=1)  # clocks are told in whole ones
 _NOTHING = timedelta()
 
 
@@ -41,9 +43,22 @@ class DeviceTime:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A moment of ours, and what the monotonic clock of one boot showed then."""
+    """A call: when we received it, and what the monotonic clock of one boot showed at sending.
+
+    By itself it only bounds from above, for it was sent before it came. ``road`` is how long it
+    was under way at most; None if the phone did not say what it had heard of us before.
+    """
 
     received: datetime
+    monotonic_ms: float
+    road: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """A time that we told, and what the monotonic clock showed when the phone heard it."""
+
+    told: datetime
     monotonic_ms: float
 
 
@@ -59,9 +74,8 @@ class Offset:
 class Bounds:
     """What bounds an event besides its own clocks.
 
-    ``anchors`` are of the event's own boot. It happened after ``not_before``: at an exchange then
-    the device had nothing left to tell, and this event was told later. ``floor`` is the estimate
-    of the same boot's event before it.
+    ``anchors`` are of the event's own boot. It happened after ``not_before``: a later call said
+    that nothing was left to tell. ``floor`` is the estimate of the same boot's event before it.
     """
 
     received: datetime
@@ -112,7 +126,8 @@ def _by_anchors(event: DeviceTime, known: Bounds) -> _Span | None:
 
     A clock that stands still while the phone sleeps counts too little, so an anchor before the
     event bounds it from below and one after it from above, whatever happened between them. Where
-    anchors disagree by more than the road explains, the interval is as wide as they disagree.
+    anchors disagree by more than a road explains, the interval is as wide as they disagree. A road
+    that is presumed gives way to one that is proven.
     """
     if event.monotonic_ms is None or not known.anchors:
         return None
@@ -122,15 +137,18 @@ def _by_anchors(event: DeviceTime, known: Bounds) -> _Span | None:
         if span is None:
             return None
         spans.append(span)
-    first, low = spans[0], spans[0].low
-    for span in spans[1:]:
-        first, low = first if first.high <= span.high else span, max(low, span.low)
-    if low > first.high:
-        later = [s for s, a in zip(spans, known.anchors, strict=True) if _follows(a, event)]
+    pairs = list(zip(spans, known.anchors, strict=True))
+    first, tight = min(pairs, key=lambda pair: pair[0].high)
+    proven = [span.low for span, anchor in pairs if anchor.road is not None]
+    low = max(proven or [span.low for span in spans])
+    slept = [s for s, a in pairs if a.monotonic_ms > tight.monotonic_ms and _doubts(s, a, first)]
+    if slept or low > first.high:
+        later = [span for span, anchor in pairs if _follows(anchor, event)]
         best = min(later or spans, key=lambda span: span.high)
         low = min(span.low for span in spans)
         first = _Span(low, best.best, best.high, Basis.MONOTONIC)
-    usable = first.best <= known.received + ROAD and known.received - first.best <= MONTH
+    earliest = low if proven else first.best - ROAD
+    usable = earliest <= known.received and known.received - first.best <= MONTH
     return _Span(low, first.best, first.high, Basis.MONOTONIC) if usable else None
 
 
@@ -140,7 +158,14 @@ def _carry(anchor: Anchor, monotonic_ms: float) -> _Span | None:
         return None
     away = timedelta(milliseconds=milliseconds)
     best, drift = anchor.received + away, abs(away) // _DRIFT
-    return _Span(best - ROAD - drift, best, best + drift, Basis.MONOTONIC)
+    road = UNHEARD if anchor.road is None else anchor.road
+    return _Span(best - road - drift, best, best + drift, Basis.MONOTONIC)
+
+
+def _doubts(span: _Span, anchor: Anchor, first: _Span) -> bool:
+    """Whether a later call says more than a road explains: the clock may have stood still."""
+    road = UNHEARD if anchor.road is None else anchor.road
+    return span.low + max(road - ROAD, _NOTHING) > first.high
 
 
 def _follows(anchor: Anchor, event: DeviceTime) -> bool:
@@ -186,7 +211,7 @@ def _within(span: _Span, known: Bounds) -> _Span:
     """
     low, high = span.low, min(span.high, known.received)
     if known.not_before is not None:
-        earliest = min(known.not_before - ROAD, known.received)
+        earliest = min(known.not_before, known.received)
         if earliest <= high:
             low = max(low, earliest)
         elif span.basis is not Basis.MONOTONIC:
@@ -218,18 +243,37 @@ def tighter(old: Anchor | None, new: Anchor) -> Anchor:
     """Choose the anchor of a boot that is worth keeping.
 
     A request that spent longer on the road makes a later anchor, so the earlier claim wins, until
-    its clock may have drifted further than that. A clock that began anew, or that stood still while
-    the phone slept, leaves only the new one.
+    its clock may have drifted further. A clock that began anew, or stood still, leaves the new one.
     """
     if old is None or began_anew(old, new):
         return new
-    if new.monotonic_ms < old.monotonic_ms:
-        return old
     carried = _carry(old, new.monotonic_ms)
-    if carried is None:
+    if new.monotonic_ms < old.monotonic_ms or carried is None:
+        return old if carried else new
+    if new.received - carried.high > REBOOT:
         return new
-    stood_still = new.received - carried.high > REBOOT
-    return old if carried.high < new.received and not stood_still else new
+    return _joined(old, new) if carried.high < new.received else _joined(new, old)
+
+
+def _joined(kept: Anchor, other: Anchor) -> Anchor:
+    """Bound the road of the anchor we keep by what the other one proves, if they agree."""
+    span = None if other.road is None else _carry(other, kept.monotonic_ms)
+    if span is None or span.low > kept.received:
+        return kept
+    road = kept.received - span.low
+    return replace(kept, road=road if kept.road is None else min(road, kept.road))
+
+
+def on_the_road(received: datetime, sent_ms: float, echo: Echo | None) -> timedelta | None:
+    """Return how long a call was under way at most: we told our time before the phone heard it.
+
+    An echo of another boot, or one that nobody told, contradicts itself and proves nothing.
+    """
+    if echo is None or not 0 <= sent_ms - echo.monotonic_ms <= _MONTH_MS:
+        return None
+    since = timedelta(milliseconds=sent_ms - echo.monotonic_ms)
+    road = received - echo.told - since + since // _DRIFT + _TICK
+    return road if road >= _NOTHING else None
 
 
 def began_anew(old: Anchor, new: Anchor) -> bool:

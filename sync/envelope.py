@@ -37,6 +37,7 @@ class Client(Struct, frozen=True):
     boot: Annotated[str, Meta(max_length=200)] | None = None
     pending: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
     oldest_pending_at: Moment | None = None
+    heard: Raw = Raw(b"null")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A phone against the real application, on a line that loses what a test tells it to lose."""
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,18 +23,23 @@ from tests.fixtures.phones import a_driver, settings_for
 
 
 class Line(httpx.AsyncBaseTransport):
-    """Reaches the application; `losses` says of the next requests what gets lost, if anything."""
+    """Reaches the application; `losses` says of the next requests what gets lost, if anything.
+
+    `travel` is what happens while a request is on its way there.
+    """
 
     def __init__(self, app: Litestar) -> None:
         self._through = httpx.ASGITransport(app)  # type: ignore[arg-type]
         self.losses: deque[str | None] = deque()
         self.requests: list[httpx.Request] = []
+        self.travel: Callable[[], object] = lambda: None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         loss = self.losses.popleft() if self.losses else None
         if loss == "request":
             raise httpx.ConnectError("the request was lost")
+        self.travel()
         answer = await self._through.handle_async_request(request)
         if loss == "reply":
             await answer.aread()

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
-from backend.clock import rfc3339
+from backend.clock import parse_time, rfc3339
 from backend.keys import load_keys
 from backend.tables.devices import DeviceJournal
 from backend.tables.stops import Stop
@@ -18,6 +18,7 @@ from handset import Handset
 from handset.transport import Patience
 from pod.door import customers_code
 from sync import clocks
+from sync.clockwork import UNHEARD
 from tests.fixtures.visits import Round, a_round
 from tests.handset.clocks import PhoneClock
 from tests.handset.conftest import Bench
@@ -96,6 +97,22 @@ async def test_a_boot_that_was_heard_dates_what_came_after_it(bench: Bench) -> N
     told = (await _timeline(bench, made))["stop.arrived"]
     assert told["happened"] == rfc3339(happened)
     assert told["uncertainty_ms"] < 3_000
+
+
+async def test_a_slow_road_makes_nothing_certain_that_is_not(bench: Bench) -> None:
+    """A call of forty seconds, with nothing to hold it against but what the phone heard before."""
+    phone, made, clock = await _on_the_road(bench)
+    clock.reboot()
+    bench.clock.advance(minutes=1)
+    await phone.sync()
+    phone.arrive(str(made.stops["economy"]))
+    happened = bench.clock.now()
+    bench.clock.advance(minutes=1)
+    bench.line.travel = lambda: bench.clock.advance(seconds=40)
+    await phone.sync()
+    told = (await _timeline(bench, made))["stop.arrived"]
+    off = parse_time(told["happened"]) - happened
+    assert off <= timedelta(milliseconds=told["uncertainty_ms"]) <= timedelta(seconds=41)
 
 
 async def test_a_wrong_clock_is_told_to_driver_and_console(bench: Bench) -> None:
@@ -220,8 +237,10 @@ async def test_a_boot_nobody_heard_of_is_dated_by_the_wall_clock_and_says_so(ben
     async with bench.db.snapshot() as tx:
         kept = (await tx.get_one(DeviceJournal, UUID(phone.session.device_id))).clocks
     assert kept is not None
-    marks = [(mark.n, mark.received) for mark in clocks.read(kept).marks]
-    assert marks == [(1, bench.clock.now()), (0, told_all)]
+    (now, then) = clocks.read(kept).marks
+    assert (now.n, now.sent_after) == (1, bench.clock.now() - UNHEARD)  # the boot's first call
+    assert then.n == 0
+    assert timedelta() < told_all - then.sent_after < timedelta(milliseconds=10)
 
 
 @pytest.mark.parametrize("reboots", [0, 1, 2])

@@ -64,6 +64,7 @@ class Phone:
     epoch: str | None = None
     forked: bool = False
     wiped: bool = False
+    heard: tuple[str, Json] | None = None  # the boot, and our time as it arrived
     faults: list[str] = field(default_factory=list)
 
     # --- what the driver does ----------------------------------------------------------------
@@ -104,11 +105,16 @@ class Phone:
     def envelope(self, now: datetime, batch: Sequence[bytes], *, pull: bool = True) -> bytes:
         """Write a sync call; mutations go in as the bytes they were kept as."""
         client = {**self.clocks.stamp(now), "app_version": "1", "pending": len(self.pending)}
+        if self.heard is not None and self.heard[0] == self.clocks.boot:
+            client["heard"] = self.heard[1]
         head = json.dumps({"cursor": self.cursor, "pull": pull, "client": client}).encode()
         return head[:-1] + b',"mutations":[' + b",".join(batch) + b"]}"
 
     def take(self, reply: Json, batch: Sequence[Said | None], now: datetime, fresh_id: str) -> None:
         """Take a reply in, all of it or nothing: one local transaction."""
+        showed = self.clocks.stamp(now)["monotonic_ms"]
+        heard = {"server_time": reply["server_time"], "monotonic_ms": showed}
+        self.heard = (self.clocks.boot, heard)
         for said, receipt in zip(batch, reply["receipts"], strict=True):
             if said is not None:
                 self._settle(said, receipt, reply["acked_n"])

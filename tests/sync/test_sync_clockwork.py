@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from sync.clocks import BOOTS, MARKS, Clocks, Exchange, read, write
 from sync.clockwork import (
+    UNHEARD,
     Anchor,
     Basis,
     Bounds,
     DeviceTime,
+    Echo,
     Estimate,
     Offset,
     estimate,
@@ -54,7 +56,7 @@ def test_an_anchor_of_the_other_boot_is_exact() -> None:
     made = told(event, DeviceTime(NOW, 5, "new"), Clocks().after(before))
     assert made.happened == NOW - 4 * HOUR
     assert made.bounded
-    assert made.uncertainty_ms == 2_180  # the road, and an hour of drift
+    assert made.uncertainty_ms == 30_180  # a road nobody measured, and an hour of drift
 
 
 def test_an_anchor_dates_a_call_that_shows_no_clock() -> None:
@@ -97,9 +99,9 @@ def test_it_happened_after_the_call_before_it() -> None:
     """A phone that had nothing left to tell at eleven did nothing of this before eleven."""
     known = Clocks().after(Exchange(NOW - HOUR, DeviceTime(NOW - HOUR, 7, "x"), 4))
     sent = DeviceTime(NOW, 5, "new")
-    event = DeviceTime(NOW - HOUR - timedelta(seconds=50), 7, "unheard")
+    event = DeviceTime(NOW - HOUR - timedelta(seconds=58), 7, "unheard")
     made = told(event, sent, known, n=5)
-    assert made.happened == NOW - HOUR - timedelta(seconds=2)
+    assert made.happened == NOW - HOUR - UNHEARD
     assert told(event, sent, known, n=4).happened == event.wall
 
 
@@ -113,7 +115,64 @@ def test_a_phone_that_kept_something_back_is_not_called_a_liar() -> None:
     anchored = told(DeviceTime(None, 3_600_000, "x"), sent, known)
     assert anchored.happened == NOW - 5 * HOUR
     assert anchored.bounded
-    assert anchored.uncertainty_ms == 2_720
+    assert anchored.uncertainty_ms == 30_720
+
+
+SLOW = timedelta(seconds=4)
+
+
+def test_a_slow_call_that_is_alone_claims_no_more_than_it_can() -> None:
+    """Four seconds on the road, nothing to measure them by: the truth lies within the bound."""
+    made = told(DeviceTime(None, 30_000, "b"), DeviceTime(None, 90_000, "b"))
+    assert made.uncertainty_ms is not None
+    truth = NOW - SLOW - MINUTE
+    assert abs(made.happened - truth) <= timedelta(milliseconds=made.uncertainty_ms)
+
+
+def test_an_echo_measures_the_road() -> None:
+    """What the phone heard a minute before it sent says that the call took four seconds."""
+    echo = Echo(NOW - SLOW - MINUTE, 30_000)
+    exchange = Exchange(NOW, DeviceTime(None, 90_000, "b"), echo=echo)
+    made, _ = Clocks().date(DeviceTime(None, 60_000, "b"), 5, exchange)
+    assert made.happened == NOW - MINUTE / 2
+    assert made.uncertainty_ms == 4_000 + 3 + 1 + 2  # both drifts, rounded up, and a tick
+
+
+def test_what_is_proven_comes_before_what_is_presumed() -> None:
+    """The boot's first call was slow and alone; the next one shows by how much at most."""
+    known = Clocks().after(Exchange(NOW - MINUTE + SLOW, DeviceTime(None, 0, "b")))
+    echo = Echo(NOW - MINUTE, 10)
+    second = Exchange(NOW, DeviceTime(None, 60_000, "b"), echo=echo)
+    made, known = known.date(DeviceTime(None, 30_000, "b"), 5, second)
+    assert made.uncertainty_ms is not None
+    assert made.uncertainty_ms < 100
+    (kept,) = read(write(known.after(second))).boots
+    assert kept.anchor is not None
+    assert kept.anchor.road is not None
+    assert kept.anchor.road < timedelta(milliseconds=100)
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        Echo(NOW + MINUTE, 0),  # of tomorrow
+        Echo(NOW - MINUTE, 95_000),  # heard after it was sent
+        Echo(NOW - MINUTE, -1e15),
+        Echo(NOW - MINUTE, 1_000),  # of another boot: more passed here than there
+    ],
+)
+def test_an_echo_that_contradicts_itself_proves_nothing(echo: Echo) -> None:
+    """It makes nothing more certain, and harms nothing."""
+    exchange = Exchange(NOW, DeviceTime(None, 90_000, "b"), echo=echo)
+    made, _ = Clocks().date(DeviceTime(None, 30_000, "b"), 5, exchange)
+    assert made == told(DeviceTime(None, 30_000, "b"), DeviceTime(None, 90_000, "b"))
+
+
+def test_clocks_kept_by_the_release_before_are_read() -> None:
+    """They know of no measured road."""
+    known = Clocks().after(Exchange(NOW, DeviceTime(None, 0, "b")))
+    before = {name: kept for name, kept in write(known).items() if name != "roads"}
+    assert read(before) == known
 
 
 def test_fresh_gps_time_counts_and_an_old_position_does_not() -> None:
@@ -177,7 +236,8 @@ STEPS = st.lists(
     st.tuples(
         st.sampled_from(["act", "act", "act", "sync", "sync", "jump", "reboot"]),
         st.timedeltas(timedelta(), timedelta(hours=6)),
-        st.timedeltas(timedelta(), timedelta(seconds=2)),
+        st.timedeltas(timedelta(), 10 * MINUTE),
+        st.timedeltas(timedelta(), 10 * MINUTE),
     ),
     max_size=30,
 )
@@ -185,16 +245,19 @@ STEPS = st.lists(
 
 @given(st.floats(-50e-6, 50e-6), STEPS)
 def test_the_truth_lies_within_the_bound(
-    drift: float, steps: list[tuple[str, timedelta, timedelta]]
+    drift: float, steps: list[tuple[str, timedelta, timedelta, timedelta]]
 ) -> None:
-    """For honest clocks that drift by no more than they may, on a road of two seconds at most.
+    """For honest clocks that drift by no more than they may, however long the road there and back.
+
+    A call in a boot that has heard nothing of us yet may take half a minute, and no longer: then a
+    phone has given it up.
 
     Wall clocks are set to anything. A boot that no call was heard in is dated by the wall clock,
     which binds only as long as nobody sets it; such a bound is not asserted here.
     """
     phone, known, queue, n = Phone(drift), Clocks(), list[tuple[int, DeviceTime, datetime]](), 0
-    heard, ours = set[str | None](), list[Estimate]()
-    for what, wait, road in [*steps, ("sync", MINUTE, timedelta(seconds=1))]:
+    heard, ours, echoes = set[str | None](), list[Estimate](), dict[str | None, Echo]()
+    for what, wait, out, back in [*steps, ("sync", MINUTE, SLOW, SLOW)]:
         phone.now += wait
         if what == "act":
             n += 1
@@ -205,7 +268,8 @@ def test_the_truth_lies_within_the_bound(
             phone.boot, phone.begun = phone.boot + 1, phone.now
         else:
             sent = phone.shows()
-            exchange = Exchange(phone.now + road, sent, n)
+            road = out if sent.boot in echoes else min(out, UNHEARD)
+            exchange = Exchange(phone.now + road, sent, n, echoes.get(sent.boot))
             heard.add(sent.boot)
             for number, event, truth in queue:
                 made, known = known.date(event, number, exchange)
@@ -216,7 +280,11 @@ def test_the_truth_lies_within_the_bound(
                     ours.append(made)
             queue.clear()
             known = read(write(known.after(exchange)))
-            phone.now += road
+            came = phone.now + road
+            phone.now = came + back
+            showed = phone.shows()
+            assert showed.monotonic_ms is not None
+            echoes[showed.boot] = Echo(came, showed.monotonic_ms)
 
 
 def test_an_undated_event_happened_when_it_was_heard() -> None:
