@@ -29,5 +29,6 @@ async def accept(tx: Tx, keys: Keys, device_id: UUID | None, mutation_id: UUID |
 async def _is_told(tx: Tx, device_id: UUID, mutation_id: UUID) -> bool:
     told = await mutations.answered(tx, device_id, (), (), (mutation_id,))
     return any(
-        each.device_id != device_id and each.receipt["code"] != "device_revoked" for each in told
+        each.numbered and each.device_id != device_id and each.receipt["code"] != "device_revoked"
+        for each in told
     )

@@ -98,6 +98,8 @@ class Intake:
                 self._keep(heard, answered, numbered=True)
             case Standing.NEW:
                 answered, when = await self._new(heard)
+                if when is not None:
+                    await self._judging.ask_no_more(numbering.aside(heard))
                 self._keep(heard, answered, numbered=True, when=when)
             case _:
                 answered = await self._refused(heard, standing)

@@ -5,10 +5,13 @@ than the work; ``carefully`` judges each in a savepoint, and the one that fails 
 """
 
 import logging
+from collections.abc import Iterable
+from uuid import UUID
 
 from backend.audit.record import Event, record
-from backend.dispatch.inbox import open_item
+from backend.dispatch.inbox import ask_no_more, open_item
 from backend.domain.inbox import ACCEPTED, InboxKind
+from backend.domain.people import SYSTEM
 from backend.identity.callers import CallingDevice
 from backend.keys import Keys
 from backend.store.database import Tx, savepoint
@@ -79,7 +82,7 @@ class Judging:
         await open_item(
             self._tx,
             kind=kind,
-            subject=f"mutation:{self._device.id}:{heard.hash.hex()}",
+            subject=_subject(self._device.id, heard.hash),
             detail=f"{heard.kind or 'mutation'} {answer.code or ''}: {answer.detail or ''}"[:500],
             stop_id=known_stop,
             device_id=self._device.id,
@@ -87,10 +90,19 @@ class Judging:
             actions=self._choices(heard, answer),
         )
 
+    async def ask_no_more(self, aside: Iterable[tuple[UUID, bytes]]) -> None:
+        """Close what was asked about an act that had no place then, and was taken in now."""
+        for device_id, content in aside:
+            await ask_no_more(self._tx, SYSTEM, None, _subject(device_id, content))
+
     def _choices(self, heard: Heard, answer: Answer) -> tuple[str, ...]:
         """What a person may say: an act of a revoked device may be taken over all the same."""
         legible = answer is REVOKED and isinstance(heard.read, Mutation)
         return (ACCEPTED,) if legible and is_signed(self._device.public_key, heard) else ()
+
+
+def _subject(device_id: UUID, content: bytes) -> str:
+    return f"mutation:{device_id}:{content.hex()}"
 
 
 _INBOX = {

@@ -5,6 +5,7 @@ is a fork and the first stays; after a gap nothing new is taken until the missin
 the device declares them lost.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
@@ -41,7 +42,8 @@ class Memory:
     ``beside`` holds what has no number of its own (forks, numberless ones), by content. ``by_id``
     holds answers given to the same driver's other devices. ``taken_ids`` are ids that other numbers
     of this device have; ``foreign_ids`` came from other drivers, who cannot take an id away from
-    the driver whose event it names.
+    the driver whose event it names. ``aside`` says which device quarantined which content of an id
+    without giving it a number; should the id be taken in now, nobody needs to look at that.
     """
 
     by_number: dict[int, Stored] = field(default_factory=dict)
@@ -49,6 +51,7 @@ class Memory:
     by_id: dict[UUID, Stored] = field(default_factory=dict)
     taken_ids: set[UUID] = field(default_factory=set)
     foreign_ids: set[UUID] = field(default_factory=set)
+    aside: dict[UUID, list[tuple[UUID, bytes]]] = field(default_factory=dict)
     closed: list[tuple[int, int]] = field(default_factory=list)
 
 
@@ -71,6 +74,10 @@ class Numbering:
     def need_from(self) -> int | None:
         """The first missing number, if there was a gap."""
         return self.acked_n + 1 if self.gapped else None
+
+    def aside(self, heard: Heard) -> Sequence[tuple[UUID, bytes]]:
+        """Return what was quarantined of this very act, when it had no place."""
+        return self._memory.aside.get(heard.id, ()) if heard.id else ()
 
     def place(self, heard: Heard) -> tuple[Standing, Stored | None]:
         """Say where the next element stands, and the stored answer if there is one."""

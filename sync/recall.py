@@ -28,6 +28,8 @@ async def recall(tx: Tx, device: CallingDevice, batch: Sequence[Heard], acked_n:
     memory = Memory(closed=await mutations.closed_ranges(tx, device.id) if past else [])
     for row in known:
         stored = Stored(row.hash, msgspec.convert(row.receipt, Receipt))
+        if not row.numbered and row.id and row.driver_id == device.driver_id:
+            memory.aside.setdefault(row.id, []).append((row.device_id, row.hash))
         if row.device_id != device.id:
             _recall_elsewhere(memory, device, row, stored)
         elif row.numbered and row.n is not None:
@@ -42,7 +44,7 @@ def _recall_elsewhere(
     memory: Memory, device: CallingDevice, row: mutations.Answered, stored: Stored
 ) -> None:
     """An id that another device brought in: the same driver's is a repeat of its first taking."""
-    if row.id is None:
+    if row.id is None or not row.numbered:
         return
     if row.driver_id == device.driver_id:
         memory.by_id.setdefault(row.id, stored)

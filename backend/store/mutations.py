@@ -40,7 +40,7 @@ SELECT seq, device_id, driver_id, n, numbered, id, hash, receipt FROM mutation
 WHERE device_id = $1 AND hash = ANY($3::bytea[]) AND NOT numbered
 UNION ALL
 SELECT seq, device_id, driver_id, n, numbered, id, hash, receipt FROM mutation
-WHERE id = ANY($4::uuid[]) AND numbered
+WHERE id = ANY($4::uuid[])
 """
 
 

@@ -101,6 +101,8 @@ async def test_a_restored_phone_finds_out_and_loses_nothing(bench: Bench) -> Non
     assert _told(report.receipts)[0] == ("quarantined", "fork", False)
     assert (report.forked, copy.must_enrol) == (True, True)
     assert await _events(bench.db, acts[0].id) == []
+    (asked,) = await _asked(bench.db, phone.session.device_id)
+    assert (asked.kind, asked.state) == ("quarantined", "open")
     bench.clock.advance(days=8)  # a fork outlives the week that acknowledged acts are kept
     copy.journal.prune("2026-12-31T00:00:00.000Z")
     await copy.enrol(await bench.code(made.driver))
@@ -109,8 +111,8 @@ async def test_a_restored_phone_finds_out_and_loses_nothing(bench: Bench) -> Non
     assert [receipt.outcome for receipt in again] == ["applied"] * len(again)
     for act in (kept, *acts):
         assert len(await _events(bench.db, act.id)) == 1
-    kinds = [item.kind for item in await _asked(bench.db, phone.session.device_id)]
-    assert kinds == ["quarantined"]
+    (asked,) = await _asked(bench.db, phone.session.device_id)
+    assert (asked.kind, asked.state) == ("quarantined", "resolved")  # it was taken in after all
 
 
 async def test_of_two_copies_neither_stays_signed_in(bench: Bench) -> None:
