@@ -199,7 +199,7 @@ _DIGEST = """
 SELECT encode(sha256(convert_to(coalesce(string_agg(line, '' ORDER BY line COLLATE "C"), ''),
                                 'UTF8')), 'hex')
 FROM (SELECT concat(type, ':', entity_id, ':', v, E'\\n') AS line FROM feed
-      WHERE scope = $1 AND v IS NOT NULL AND NOT gone) AS present
+      WHERE scope = (SELECT $1::text) AND v IS NOT NULL AND NOT gone) AS present
 """
 
 

@@ -177,7 +177,7 @@ def _alike(changed: Iterable[tuple[Audited, set[str]]]) -> dict[_Shape, list[Aud
 def _update(table: type[Audited], names: tuple[str, ...]) -> str:
     """Word the statement that changes these columns in many rows."""
     columns = table.__table__.c
-    places = [f"${n}::{_passed_as(table, name)}[]" for n, name in enumerate(names, 1)]
+    places = [f"(SELECT ${n}::{_passed_as(table, name)}[])" for n, name in enumerate(names, 1)]
     news = [
         f"{name} = x.{name}{'::jsonb' if isinstance(columns[name].type, JSONB) else ''}"
         for name in names[1:]

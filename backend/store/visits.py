@@ -37,7 +37,8 @@ class Told:
 
 _LOCK_STOPS = """
 SELECT stop.* FROM stop JOIN stop_assignment a ON a.stop_id = stop.id
-WHERE stop.id = ANY($1) AND a.driver_id = $2 ORDER BY stop.id FOR UPDATE OF stop
+WHERE stop.id = ANY((SELECT $1::uuid[])::uuid[]) AND a.driver_id = (SELECT $2::uuid)
+ORDER BY stop.id FOR UPDATE OF stop
 """
 
 
@@ -63,7 +64,8 @@ async def left_with(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> set[UUID]
 
 _LOCK_ROUTES = """
 SELECT route.* FROM route JOIN route_assignment a ON a.route_id = route.id
-WHERE route.id = ANY($1) AND a.driver_id = $2 ORDER BY route.id FOR UPDATE OF route
+WHERE route.id = ANY((SELECT $1::uuid[])::uuid[]) AND a.driver_id = (SELECT $2::uuid)
+ORDER BY route.id FOR UPDATE OF route
 """
 
 

@@ -28,7 +28,7 @@ async def test_a_direct_statement_begins_the_transaction_and_ends_with_it(db: Da
     """What is written directly is gone when the block fails, though the mapper said nothing."""
     with pytest.raises(LookupError):
         async with db.begin() as tx:
-            await feed.hold(tx, "driver:direct")
+            await feed.publish(tx, holding="driver:direct")
             raise LookupError
     async with db.snapshot() as tx:
         assert await fetch_one(tx, "SELECT v FROM scope WHERE id = $1", "driver:direct") is None
@@ -109,7 +109,7 @@ async def test_nothing_of_a_scope_is_committed_while_its_counter_is_held(
     scope = feed.driver_scope(made.driver)
     try:
         async with db.begin() as tx:
-            await feed.hold(tx, scope)
+            await feed.publish(tx, holding=scope)
             with pytest.raises(DBAPIError):
                 await _rename(hasty, made)
             assert await feed.version(tx, scope) == 1
