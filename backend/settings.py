@@ -20,7 +20,8 @@ class S3Settings:
 class Settings:
     """Everything an installation can choose.
 
-    ``database_url`` is None when the embedded PostgreSQL in ``data`` is meant.
+    ``database_url`` is None when the embedded PostgreSQL in ``data`` is meant. ``api_workers`` are
+    processes that share the API's port, each with connections of its own.
     """
 
     data: Path
@@ -31,6 +32,10 @@ class Settings:
     cookie_secure: bool
     nightly_hour: int
     trust_proxy: bool
+    api_workers: int = 1
+
+
+_MOST_WORKERS = 16
 
 
 class SettingsIncomplete(ValueError):
@@ -53,12 +58,21 @@ def load(environ: Mapping[str, str]) -> Settings:
         cookie_secure=base_url.startswith("https://"),
         nightly_hour=_hour(environ.get("DOORSTEP_NIGHTLY_HOUR", "2")),
         trust_proxy=environ.get("DOORSTEP_TRUST_PROXY", "0") == "1",
+        api_workers=_workers(environ.get("DOORSTEP_API_WORKERS", "1")),
     )
 
 
 def _hour(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 23):
         raise SettingsIncomplete(f"DOORSTEP_NIGHTLY_HOUR is {text!r}, not an hour from 0 to 23")
+    return int(text)
+
+
+def _workers(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST_WORKERS):
+        raise SettingsIncomplete(
+            f"DOORSTEP_API_WORKERS is {text!r}, not a number from 1 to {_MOST_WORKERS}"
+        )
     return int(text)
 
 

@@ -82,7 +82,7 @@ def serve(host: str, port: int, data: Path | None) -> None:
             interface=Interfaces.ASGI,
             address=host,
             port=port,
-            workers=1,
+            workers=settings.api_workers,
             workers_kill_timeout=KILL_TIMEOUT,
             log_level=LogLevels.warning,
         )
