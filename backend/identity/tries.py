@@ -5,6 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
+from weakref import WeakValueDictionary
+
+import anyio
 
 from backend.errors import TooManyTries
 from backend.store import tries
@@ -38,17 +41,28 @@ class Try:
 async def one_try(db: Database, key: str, limit: Limit) -> AsyncIterator[Try]:
     """Reserve a try of ``key`` for the block; it counts unless the block says it was right.
 
-    Reserving first keeps the limit exact however many guesses arrive at once.
+    Reserving first keeps the limit exact however many guesses arrive at once. The tries of one key
+    wait for each other, so that those who are right at once do not use up each other's tries;
+    processes do not wait for each other, and hold one try each.
 
     Raises:
         TooManyTries: with Retry-After.
     """
-    async with db.begin() as tx:
-        wait = await tries.reserve(tx, key, moment(tx), limit=limit.tries, window=limit.window)
-    if wait is not None:
-        raise TooManyTries(headers={"Retry-After": str(max(1, ceil(wait.total_seconds())))})
-    attempt = Try()
-    yield attempt
-    if attempt.right:
+    async with _turn(db, key):
         async with db.begin() as tx:
-            await tries.refund(tx, key)
+            wait = await tries.reserve(tx, key, moment(tx), limit=limit.tries, window=limit.window)
+        if wait is not None:
+            raise TooManyTries(headers={"Retry-After": str(max(1, ceil(wait.total_seconds())))})
+        attempt = Try()
+        yield attempt
+        if attempt.right:
+            async with db.begin() as tx:
+                await tries.refund(tx, key)
+
+
+_turns: WeakValueDictionary[tuple[int, str], anyio.Lock] = WeakValueDictionary()
+
+
+def _turn(db: Database, key: str) -> anyio.Lock:
+    """Return what the tries of a key queue for; it is gone once nobody does."""
+    return _turns.setdefault((id(db), key), anyio.Lock())
