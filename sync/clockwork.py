@@ -288,7 +288,7 @@ def began_anew(old: Anchor, new: Anchor) -> bool:
 
 
 def read_wall(text: str | None) -> datetime | None:
-    """Read a device's RFC 3339 time; what cannot be read is as good as missing."""
+    """Read a device's RFC 3339 time (a flat battery says 1970); what is unreadable is missing."""
     if text is None:
         return None
     try:
@@ -297,4 +297,4 @@ def read_wall(text: str | None) -> datetime | None:
         moment = aware.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return moment if 2000 <= moment.year <= 2200 else None
+    return moment if 1970 <= moment.year <= 2200 else None

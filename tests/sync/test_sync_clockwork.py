@@ -335,3 +335,15 @@ def test_what_cannot_be_read_is_missing() -> None:
     """Rubbish, absurd years and missing values alike."""
     for text in (None, "", "soon", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "\0"):
         assert read_wall(text) is None
+
+
+def test_a_clock_that_began_in_1970_is_off_and_dates_by_how_much() -> None:
+    """It is seen for what it is; without a call to hold it against its word counts for nothing."""
+    wall = read_wall("1970-01-01T00:05:00.000Z")
+    assert wall is not None
+    offset = Exchange(NOW, DeviceTime(wall)).offset
+    assert offset is not None
+    assert offset.ahead == wall - NOW
+    made = estimate(DeviceTime(wall - MINUTE), Bounds(NOW, offsets=(offset,)))
+    assert (made.happened, made.basis) == (NOW - MINUTE, Basis.WALL)
+    assert estimate(DeviceTime(wall), Bounds(NOW)) == Estimate(NOW, None)
