@@ -34,13 +34,13 @@ class Answered:
 # Each part has its index; joined by OR they would have none.
 _ANSWERED = """
 SELECT seq, device_id, driver_id, n, numbered, id, hash, receipt FROM mutation
-WHERE device_id = $1 AND n = ANY($2::bigint[]) AND numbered
+WHERE device_id = $1 AND n = ANY((SELECT $2::bigint[])::bigint[]) AND numbered
 UNION ALL
 SELECT seq, device_id, driver_id, n, numbered, id, hash, receipt FROM mutation
-WHERE device_id = $1 AND hash = ANY($3::bytea[]) AND NOT numbered
+WHERE device_id = $1 AND hash = ANY((SELECT $3::bytea[])::bytea[]) AND NOT numbered
 UNION ALL
 SELECT seq, device_id, driver_id, n, numbered, id, hash, receipt FROM mutation
-WHERE id = ANY($4::uuid[])
+WHERE id = ANY((SELECT $4::uuid[])::uuid[])
 """
 
 
