@@ -20,9 +20,12 @@ def canonical(value: object) -> bytes:
         rfc8785.CanonicalizationError: it holds an integer that no double does.
         RecursionError: it is nested too deeply.
     """
-    if is_plain(value):
-        return msgspec.json.encode(value, order="sorted")
-    return rfc8785.dumps(value)  # type: ignore[arg-type]  # JSON by origin
+    return quickly(value) or rfc8785.dumps(value)  # type: ignore[arg-type]  # JSON by origin
+
+
+def quickly(value: object) -> bytes | None:
+    """Write a plain value; None if it is not plain."""
+    return msgspec.json.encode(value, order="sorted") if is_plain(value) else None
 
 
 def is_plain(value: object) -> bool:

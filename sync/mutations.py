@@ -9,11 +9,12 @@ import rfc8785
 
 from backend.ids import parse_id
 from sync import split
-from sync.canonical import canonical, is_plain
+from sync.canonical import canonical, quickly
 from sync.kinds import About, Kind, about
 from sync.words import BODIES, MAX_N, At, Body, Frame
 
 _TOLD = 500
+_KINDS = frozenset(Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def hear(raw: bytes) -> Heard:
     """Read one element of a batch."""
     try:
         value = msgspec.json.decode(raw)
-        written = canonical(value if is_plain(value) else _as_doubles(value))
+        written = quickly(value) or canonical(_as_doubles(value))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         return _unreadable(raw, str(error))
     if not isinstance(value, dict):
@@ -164,7 +165,7 @@ def _read(value: dict[str, object]) -> Mutation | Fault:
     kind, version = value.get("kind"), value.get("kind_version", 1)
     if not isinstance(kind, str) or type(version) is not int:
         return Fault("malformed", "kind is a string and kind_version an integer")
-    if kind not in frozenset(Kind) or (Kind(kind), version) not in BODIES:
+    if kind not in _KINDS or (Kind(kind), version) not in BODIES:
         why = "kept until an upgrade knows it"
         return Fault("unknown_kind", why, held=True, at=_at(value.get("at")))
     return _typed(Kind(kind), version, value)

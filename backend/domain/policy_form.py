@@ -3,6 +3,7 @@
 ``parse_policy(policy_to_wire(p)) == p`` for every policy; what is absent on the wire stays absent.
 """
 
+from functools import lru_cache
 from types import MappingProxyType
 
 from backend.domain.form import Form
@@ -255,8 +256,12 @@ def rule_to_wire(rule: Rule) -> Wire:
     }
 
 
+@lru_cache(maxsize=256)
 def proof_rules_to_wire(policy: Policy) -> Wire:
-    """Return the stop entity's ``proof_rules``: the rules by outcome, as a handset reads them."""
+    """Return the stop entity's ``proof_rules``: the rules by outcome, as a handset reads them.
+
+    Every stop of a segment has the same ones, so they are written once and are not to be changed.
+    """
     return {
         outcome.value: [
             {"when": wire["when"], "require": wire["require"]}
