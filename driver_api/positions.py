@@ -44,6 +44,11 @@ class Pace:
         self._ahead_s = every_s * at_once
         self._due: dict[UUID | None, float] = {}
 
+    def charge(self, who: UUID | None, turns: float) -> None:
+        """Count what somebody brought as so many turns more than the one he was let in for."""
+        if who in self._due:
+            self._due[who] += turns * self._every_s
+
     def wait(self, who: UUID | None, now: float) -> float:
         """Let somebody through and return 0, or return for how long he has to wait."""
         due = max(self._due.get(who, now), now) + self._every_s
@@ -56,21 +61,27 @@ class Pace:
 
 
 _REMEMBERED = 10_000
+_ORDINARY = 10  # fixes in a batch of a phone that has a network
 
 
 class Lane:
     """A process takes so many batches a second, and so many of one phone; the rest is shed.
 
     The lane shares the processor and the pool of connections with everything else: this keeps it
-    from filling them. Fifty a second are a fleet of five hundred.
+    from filling them. Fifty a second are a fleet of five hundred. A batch counts once for every ten
+    fixes or part of ten, so that fifty large ones are not what fifty small ones are.
     """
 
-    def __init__(self, at_once: int = 2, most: int = 64) -> None:
+    def __init__(self, at_once: int = 1, most: int = 64) -> None:
         self.turn = asyncio.Semaphore(at_once)
         self._most = most
         self._batches = 0
         self._each = Pace(1.0, at_once=12)
         self._all = Pace(0.02, at_once=200)
+
+    def weigh(self, fixes: int) -> None:
+        """Count a batch that was let in by what is in it."""
+        self._all.charge(None, max(0, ceil(fixes / _ORDINARY) - 1))
 
     @contextmanager
     def admit(self, device_id: UUID, now: float) -> Iterator[None]:
@@ -133,6 +144,7 @@ class PositionController(Controller):
         """Keep the good fixes of a batch."""
         with lane.admit(device.id, time.monotonic()):
             batch = await read_json(request, PositionsIn)
+            lane.weigh(len(batch.fixes))
             said = [fix for raw in batch.fixes if (fix := read_fix(raw)) is not None]
             async with lane.turn, db.begin() as tx:
                 fixes = [fix for fix in said if can_be(fix.at, moment(tx))]

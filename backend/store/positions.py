@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Boolean, DateTime, Float, bindparam, delete, select, text
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from backend.store.database import Tx
+from backend.store.direct import columns, fetch
 from backend.tables.fleet import Driver
 from backend.tables.plans import Route
 from backend.tables.positions import LastFix
@@ -46,37 +48,31 @@ class Whereabouts:
 
 # The first of two fixes of one moment stays, whichever batch it came in. Who loses power a moment
 # after the answer loses fixes: this lane does not wait for the disk.
-_KEEP = text(
-    """
-    WITH lax AS (SELECT set_config('synchronous_commit', 'off', true)),
-    told AS (
-      SELECT fix.* FROM lax, unnest(:at, :lat, :lon, :accuracy_m, :speed, :mock)
-        WITH ORDINALITY AS fix(at, lat, lon, accuracy_m, speed, mock, place)
-    ), kept AS (
-      INSERT INTO position (device_id, at, lat, lon, accuracy_m, speed, mock)
-      SELECT :device, at, lat, lon, accuracy_m, speed, mock FROM told ORDER BY place
-      ON CONFLICT DO NOTHING
-    )
-    INSERT INTO last_fix (driver_id, device_id, at, lat, lon, accuracy_m, speed, mock)
-    SELECT :driver, :device, at, lat, lon, accuracy_m, speed, mock FROM told
-    ORDER BY at DESC, place LIMIT 1
-    ON CONFLICT (driver_id) DO UPDATE
-    SET device_id = excluded.device_id, at = excluded.at, lat = excluded.lat, lon = excluded.lon,
-        accuracy_m = excluded.accuracy_m, speed = excluded.speed, mock = excluded.mock
-    WHERE last_fix.at < excluded.at
-    """
-).bindparams(
-    bindparam("at", type_=ARRAY(DateTime(timezone=True))),
-    *(bindparam(name, type_=ARRAY(Float)) for name in ("lat", "lon", "accuracy_m", "speed")),
-    bindparam("mock", type_=ARRAY(Boolean)),
+_KEEP = """
+WITH lax AS (SELECT set_config('synchronous_commit', 'off', true)),
+told AS (
+  SELECT fix.* FROM lax,
+    unnest($3::timestamptz[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::boolean[])
+    WITH ORDINALITY AS fix(at, lat, lon, accuracy_m, speed, mock, place)
+), kept AS (
+  INSERT INTO position (device_id, at, lat, lon, accuracy_m, speed, mock)
+  SELECT $1::uuid, at, lat, lon, accuracy_m, speed, mock FROM told ORDER BY place
+  ON CONFLICT DO NOTHING
 )
+INSERT INTO last_fix (driver_id, device_id, at, lat, lon, accuracy_m, speed, mock)
+SELECT $2::uuid, $1::uuid, at, lat, lon, accuracy_m, speed, mock FROM told
+ORDER BY at DESC, place LIMIT 1
+ON CONFLICT (driver_id) DO UPDATE
+SET device_id = excluded.device_id, at = excluded.at, lat = excluded.lat, lon = excluded.lon,
+    accuracy_m = excluded.accuracy_m, speed = excluded.speed, mock = excluded.mock
+WHERE last_fix.at < excluded.at
+"""
 
 
-async def keep(tx: AsyncSession, device_id: UUID, driver_id: UUID, fixes: Sequence[Fix]) -> None:
+async def keep(tx: Tx, device_id: UUID, driver_id: UUID, fixes: Sequence[Fix]) -> None:
     """Keep fixes; one of the same moment twice is kept once, as it came first."""
     if fixes:
-        columns = {name: [getattr(fix, name) for fix in fixes] for name in _NAMES}
-        await tx.execute(_KEEP, {"device": device_id, "driver": driver_id, **columns})
+        await fetch(tx, _KEEP, device_id, driver_id, *columns(fixes, Fix))
 
 
 _NAMES = ("at", "lat", "lon", "accuracy_m", "speed", "mock")

@@ -168,6 +168,20 @@ async def test_who_sends_too_often_is_told_when_to_come() -> None:
     assert (admitted, refused.value.headers["Retry-After"]) == (12, "1")
 
 
+async def test_a_large_batch_counts_for_what_is_in_it() -> None:
+    """Full ones from many phones fill the lane sooner than ordinary ones do."""
+    taken: dict[int, int] = {}
+    for fixes in (10, 500):
+        lane = Lane()
+        with pytest.raises(LaneFull):
+            for phone in range(1000):
+                with lane.admit(UUID(int=phone), now=0):
+                    lane.weigh(fixes)
+                    taken[fixes] = phone + 1
+    assert taken[500] == 4
+    assert taken[10] > 40 * taken[500]
+
+
 async def test_the_lane_goes_on_with_a_phone_that_was_told_to_wait(
     client: Client, phone: Phone, db: Database, settings: Settings
 ) -> None:
