@@ -9,7 +9,8 @@ does with every list shorter than ten. Where no value changes the plan it stands
 which hides it from the planner, and the statement is planned once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -38,15 +39,17 @@ async def fetch(tx: AsyncSession, statement: str, *values: object) -> "list[Reco
 
     What the session still has to write is not written first.
     """
-    connection, driver = tx.info.get(_LINE) or await _line(tx)
-    _tell(connection, "before_cursor_execute", statement, values)
+    line = cast("_Line | None", tx.info.get(_LINE)) or await _line(tx)
+    for listener in line.before or ():
+        listener(line.connection, None, statement, values, None, False)
     try:
-        rows = await driver.fetch(statement, *values)
+        rows = await line.driver.fetch(statement, *values)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        if driver.is_closed():
-            connection.invalidate(error)
+        if line.driver.is_closed():
+            line.connection.invalidate(error)
         raise _translated(statement, error) from None
-    _tell(connection, "after_cursor_execute", statement, values)
+    for listener in line.after or ():
+        listener(line.connection, None, statement, values, None, False)
     return cast("list[Record]", rows)
 
 
@@ -84,7 +87,17 @@ def adopt(tx: AsyncSession, table: type[R], row: Mapping[str, Any]) -> R:
     return made
 
 
-async def _line(tx: AsyncSession) -> "tuple[Connection, Any]":
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A transaction's connection, and who is told before and after each statement."""
+
+    connection: "Connection"
+    driver: Any
+    before: Collection[Any]
+    after: Collection[Any]
+
+
+async def _line(tx: AsyncSession) -> _Line:
     """Find the session's connection; the transaction must have begun there before we speak."""
     connection = (await tx.connection()).sync_connection
     if connection is None:
@@ -92,15 +105,15 @@ async def _line(tx: AsyncSession) -> "tuple[Connection, Any]":
     adapted = cast("AsyncAdapt_asyncpg_connection", connection.connection.dbapi_connection)
     if adapted._transaction is None:  # noqa: SLF001 - it begins with its own first one
         await adapted._start_transaction()  # type: ignore[no-untyped-call]  # noqa: SLF001
-    line = (connection, adapted.driver_connection)
+    told = connection.dispatch
+    line = _Line(
+        connection,
+        adapted.driver_connection,
+        told.before_cursor_execute,
+        told.after_cursor_execute,
+    )
     tx.info[_LINE] = line
     return line
-
-
-def _tell(connection: "Connection", name: str, statement: str, values: Sequence[object]) -> None:
-    """Tell those who watch the engine's statements of one that passes it by."""
-    for listener in getattr(connection.dispatch, name):
-        listener(connection, None, statement, values, None, False)
 
 
 class Refusal(Exception):
