@@ -1,7 +1,7 @@
 """What the simulator's tests stand on: one ground for each file."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -9,9 +9,13 @@ from tests.simulator.ground import Ground, ground
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _quiet() -> None:
-    """A database that fails on purpose is no news."""
-    logging.getLogger("doorstep").setLevel(logging.CRITICAL)
+def _quiet() -> Iterator[None]:
+    """A database that fails on purpose is no news here; elsewhere it is."""
+    log = logging.getLogger("doorstep")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    yield
+    log.setLevel(before)
 
 
 @pytest.fixture(scope="module")
