@@ -32,9 +32,10 @@ def main() -> None:
     parser.add_argument("--broken", choices=sorted(BROKEN), help="run a server broken on purpose")
     parser.add_argument("--restored", action="store_true", help="the server is restored, too")
     parser.add_argument("--soak", type=int, help="so many histories in two processes, and a page")
+    parser.add_argument("--page", type=Path, default=PAGE, help="where the soak writes its page")
     asked = parser.parse_args()
     if asked.soak:
-        _soak(asked.soak, asked.seed)
+        _soak(asked.soak, asked.seed, asked.page)
         return
     logging.getLogger("doorstep").setLevel(logging.ERROR)
     gc.freeze()
@@ -47,14 +48,14 @@ def main() -> None:
                 runner.run(_run(server, url, Path(folder, "data"), asked))
 
 
-def _soak(count: int, first: int) -> None:
+def _soak(count: int, first: int, file: Path) -> None:
     made = None
     for made in soak(count, processes=2, first=first):
         bad, speed = len(made.stories), made.histories / made.seconds
         _say(f"{made.histories} of {count} histories, {bad} violated, {speed:.1f}/s")
     if made is not None:
-        PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(page(made), encoding="utf-8")
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(page(made), encoding="utf-8")
 
 
 async def _run(server: str, url: str, folder: Path, asked: argparse.Namespace) -> None:

@@ -72,11 +72,11 @@ def numbers_by_a_sequence(ground: Ground) -> Iterator[None]:
     """A cursor is the next value of a sequence, taken before the commit that it stands for."""
     begin, publish = Database.begin, feed.publish
 
-    async def sequence(tx: AsyncSession) -> None:
+    async def sequence(tx: AsyncSession, *, holding: str | None = None) -> None:
         touched: dict[feed.Key, bool] = tx.info.get("touched", {})
         mine = {key: gone for key, gone in touched.items() if key.scope.startswith("driver:")}
         tx.info["touched"] = {key: gone for key, gone in touched.items() if key not in mine}
-        await publish(tx)
+        await publish(tx, holding=holding)
         if not mine:
             return
         number = await direct.fetch_one(tx, "SELECT nextval('naive_cursor') AS v")
@@ -93,7 +93,9 @@ def numbers_by_a_sequence(ground: Ground) -> Iterator[None]:
         async with begin(self) as tx:
             yield tx
         if "naive" in tx.info:
-            aside = await connect(ground)
+            aside, request = await connect(ground), serving.get()
+            if request is not None and request.turn is not None:
+                await request.turn(aside.get_server_pid())  # it is this one that may wait
             await aside.execute(_RAISE, *tx.info.pop("naive"))
             await aside.close()
 

@@ -75,6 +75,7 @@ async def ground(pg_url: str, folder: Path) -> AsyncIterator[Ground]:
     clock, settings = FakeClock(MORNING), settings_for(pg_url, folder)
     apps = [_app(settings, clock), _app(settings, clock)]
     keys = load_keys(settings.data, log_name=settings.log_name)
+    await tune(settings)
     made = Ground(apps, settings, clock, keys, await connect(settings))
     with contextlib.ExitStack() as stack:
         stack.callback(_free.extend, apps)
@@ -104,12 +105,27 @@ async def connect(here: Settings | Ground) -> "asyncpg.Connection[asyncpg.Record
     return await asyncpg.connect(url.render_as_string(hide_password=False))
 
 
+# Deadlocks are part of the day. Planning a short statement costs more than running it, and what was
+# planned while a table was empty would read all of it once it is full.
+_DATABASE = {
+    "deadlock_timeout": "50ms",
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+}
+
+
+async def tune(settings: Settings) -> None:
+    """Set what every connection of the ground begins with, before there is one."""
+    first = await connect(settings)
+    name = await first.fetchval("SELECT quote_ident(current_database())")
+    for setting, value in _DATABASE.items():
+        await first.execute(f"ALTER DATABASE {name} SET {setting} = '{value}'")
+    await first.close()
+
+
 async def _furnish(made: Ground) -> None:
     """Bring in what every history needs: segments, and two people of the control room."""
-    await made.observer.execute(
-        "DO $$ BEGIN EXECUTE format("
-        "'ALTER DATABASE %I SET deadlock_timeout = ''50ms''', current_database()); END $$"
-    )
     await made.observer.execute("CREATE SEQUENCE IF NOT EXISTS naive_cursor START 1000000")
     async with made.db.begin() as tx:
         await segments.seed(tx, segments.first_versions())

@@ -7,7 +7,7 @@ turn. A request that is killed runs no further: its connection is rolled back, n
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
@@ -143,9 +143,13 @@ def watching() -> Iterator[None]:
     """Stand between statements that pass the mapper by, too."""
     find = direct._line
 
-    async def watched(tx: Tx) -> tuple[object, object]:
-        connection, driver = await find(tx)
-        tx.info[direct._LINE] = line = (connection, _Watched(driver))
+    async def watched(tx: Tx) -> Any:  # noqa: ANN401 - whatever the store keeps of a connection
+        found: Any = await find(tx)
+        if isinstance(found, tuple):
+            line: Any = (found[0], _Watched(found[1]))
+        else:
+            line = replace(found, driver=_Watched(found.driver))
+        tx.info[direct._LINE] = line
         return line
 
     with mock.patch.object(direct, "_line", watched):

@@ -8,7 +8,7 @@ from sqlalchemy import make_url
 
 from backend.app import move
 from backend.store.installation import begin_new_life
-from tests.simulator.ground import Ground, connect
+from tests.simulator.ground import Ground, connect, tune
 from tests.simulator.history import History
 from tests.simulator.points import stand_between
 
@@ -74,6 +74,7 @@ class Vault:
         here.settings = replace(
             here.settings, database_url=url.render_as_string(hide_password=False)
         )
+        await tune(here.settings)
         for app in here.apps:
             app.state["ground"].inspector.close()
             move(app, here.settings, here.clock)

@@ -10,7 +10,8 @@ from tests.simulator.history import History
 from tests.simulator.proof import prove
 from tests.simulator.truth import Violated
 
-SHORTEST, LONGEST = 6, 14
+SHORT, LONG = (3, 7), (10, 20)
+ONE_LONG_IN = 10
 Rule = Callable[[History], Awaitable[None]]
 RULES: dict[Rule, int] = {
     driver.act: 20,
@@ -75,6 +76,11 @@ async def settle_in(h: History) -> None:
         await h.sync(next(phone for phone in h.phones if phone.driver == str(crew.driver)))
 
 
+def _length(h: History) -> int:
+    """Draw how many steps; most are few, since much of what a history costs is its end."""
+    return h.dice.number(*(LONG if h.dice.number(1, ONE_LONG_IN) == 1 else SHORT))
+
+
 async def live(h: History, rules: Mapping[Rule, int] = RULES) -> Told:
     """Let a history happen, and prove it."""
     h.ground.clock.set(MORNING)
@@ -83,7 +89,7 @@ async def live(h: History, rules: Mapping[Rule, int] = RULES) -> Told:
     try:
         with nothing_by_chance(h.ids):
             await settle_in(h)
-            for _ in range(h.dice.number(SHORTEST, LONGEST)):
+            for _ in range(_length(h)):
                 if not h.live:
                     break
                 h.pass_time()
