@@ -19,12 +19,13 @@ the embedded one, fsync on, with durability as it ships. 20 devices keep 8 reque
 keep 32.
 
 `per s`, bytes, CPU and statements count per mutation in `drain` and `visits` (batches of 50), else
-per call. `alone p50` is the latency with one request at a time. Bytes are bodies, uncompressed,
-without headers. CPU is that of the server and of all of PostgreSQL, without the client, which
-shares the machine. Statements are those PostgreSQL logged, without BEGIN and COMMIT. RSS is the API
-worker's. `history` is how many mutations the database held before, with their entries, timelines,
-feeds and files. `online push` tells one arrival and pulls nothing, `online sync` pulls as well;
-`drain` is departures, arrivals and notes, `visits` departures, arrivals and deliveries.
+per call. `alone p50` is the latency with one request at a time. Bytes are bodies without headers,
+uncompressed but for our idle calls, which ask for zstd as phones do. CPU is that of the server and
+of all of PostgreSQL, without the client, which shares the machine. Statements are those PostgreSQL
+logged, without BEGIN and COMMIT. RSS is the API worker's. `history` is how many mutations the
+database held before, with their entries, timelines, feeds and files. `online push` tells one
+arrival and pulls nothing, `online sync` pulls as well; `drain` is departures, arrivals and notes,
+`visits` departures, arrivals and deliveries.
 """
 
 
