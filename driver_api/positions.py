@@ -16,7 +16,8 @@ from msgspec import Meta
 
 from backend.clock import parse_time
 from backend.errors import TooManyTries
-from backend.identity.callers import CallingDevice
+from backend.identity.callers import live, named_device
+from backend.keys import Keys
 from backend.store import positions
 from backend.store.database import Database, moment
 from backend.wire.json import read_json
@@ -137,16 +138,18 @@ class PositionController(Controller):
     async def send(
         self,
         request: AnyRequest,
-        device: NamedDependency[CallingDevice],
         db: NamedDependency[Database],
+        keys: NamedDependency[Keys],
         lane: NamedDependency[Lane],
     ) -> PositionsOut:
-        """Keep the good fixes of a batch."""
-        with lane.admit(device.id, time.monotonic()):
+        """Keep the good fixes of a batch; its device is looked up when it is its turn."""
+        device_id = named_device(request, keys, db.now())
+        with lane.admit(device_id, time.monotonic()):
             batch = await read_json(request, PositionsIn)
             lane.weigh(len(batch.fixes))
             said = [fix for raw in batch.fixes if (fix := read_fix(raw)) is not None]
             async with lane.turn, db.begin() as tx:
+                device = await live(tx, device_id)
                 fixes = [fix for fix in said if can_be(fix.at, moment(tx))]
                 await positions.keep(tx, device.id, device.driver_id, fixes)
         return PositionsOut(len(fixes))

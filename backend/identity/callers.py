@@ -12,7 +12,7 @@ from backend.identity.devices import DeviceRevoked
 from backend.keys import Keys
 from backend.settings import Settings
 from backend.store import devices as store
-from backend.store.database import Database, moment
+from backend.store.database import Database, Tx, moment
 from backend.wire.request_id import AnyRequest
 
 SESSION_COOKIE = "session"
@@ -64,6 +64,21 @@ async def any_device(
         known = await store.known(tx, device_id)
     if known is None:
         raise access.TokenInvalid
+    return calling(known)
+
+
+async def live(tx: Tx, device_id: UUID) -> CallingDevice:
+    """Return the device that a token named, if it was not revoked.
+
+    Raises:
+        TokenInvalid: there is none.
+        DeviceRevoked: it was.
+    """
+    known = await store.known(tx, device_id)
+    if known is None:
+        raise access.TokenInvalid
+    if known.revoked_at is not None:
+        raise DeviceRevoked
     return calling(known)
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import anyio
 import pytest
@@ -16,6 +16,8 @@ from sqlmodel import col
 
 from backend.clock import rfc3339
 from backend.domain.people import Role
+from backend.identity import access
+from backend.keys import load_keys
 from backend.settings import Settings
 from backend.store import positions
 from backend.store.database import Database
@@ -193,6 +195,19 @@ async def test_the_lane_goes_on_with_a_phone_that_was_told_to_wait(
     assert (refused.json()["code"], refused.headers["retry-after"]) == ("positions_busy", "1")
     other = await a_phone(db, settings, phone.driver_id)
     assert await send(client, other, fix(NOW)) == 1
+
+
+async def test_the_database_is_asked_nothing_of_what_is_shed(
+    client: Client, settings: Settings
+) -> None:
+    """A device is looked up when its batch has its turn; what is shed never gets there."""
+    keys = load_keys(settings.data, log_name=settings.log_name)
+    token = access.issue(keys, uuid4(), NOW).token
+    post = partial(client.post, "/driver/v1/positions", json={"fixes": []})
+    headers = {"Authorization": f"Bearer {token}"}
+    answers = [(await post(headers=headers)).status_code for _ in range(40)]
+    assert answers[0] == 401
+    assert 429 in answers
 
 
 @pytest.mark.parametrize(
