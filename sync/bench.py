@@ -1,6 +1,6 @@
 """Where mutations are judged: the rows they speak of are held here, in lock order."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -59,17 +59,21 @@ class Bench:
         driver = self._device.driver_id
         stops = await visits.lock_stops(self._tx, driver, stop_ids)
         self._held.stops |= stops
+        ending = [stops[id_] for id_ in _ending(mutations) & stops.keys()]
+        taken = {stop.route_id for stop in ending if stop.manifest_driver_id not in {None, driver}}
+        if taken:  # routes that will list a stop less: one order for all that this chunk changes
+            await visits.hold_routes(self._tx, taken | route_ids)
         self._held.routes |= await visits.lock_routes(self._tx, driver, route_ids)
         self._held.told |= await visits.told(
             self._tx, stops.values(), self._held.since, self._device.id
         )
         withdrawn = [stop.id for stop in stops.values() if stop.manifest_driver_id is None]
         self._held.left |= await visits.left_with(self._tx, driver, withdrawn)
-        await self._foresee(stops[id_] for id_ in _ending(mutations) & stops.keys())
+        await self._foresee(ending)
 
-    async def _foresee(self, stops: Iterable[Stop]) -> None:
+    async def _foresee(self, ending: Sequence[Stop]) -> None:
         """Read at once what the ends of these visits will each ask for."""
-        if ending := list(stops):
+        if ending:
             await doors.foresee(self._tx, [stop.id for stop in ending])
             await dispatch.foresee_endings(self._tx, {stop.consignment_id for stop in ending})
 

@@ -78,6 +78,14 @@ async def lock_routes(tx: Tx, driver_id: UUID, ids: Collection[UUID]) -> dict[UU
     return {row["id"]: adopt(tx, Route, row) for row in rows}
 
 
+_HOLD_ROUTES = "SELECT FROM route WHERE id = ANY($1) ORDER BY id FOR UPDATE"
+
+
+async def hold_routes(tx: Tx, ids: Collection[UUID]) -> None:
+    """Hold routes in id order, whoever's they are; they are read when they are changed."""
+    await fetch(tx, _HOLD_ROUTES, ids)
+
+
 _TOLD = """
 SELECT id, stop_id, version, kind, source, actor_id, device_id, mutation_id, happened,
        uncertainty_ms, known, body ->> 'to', body ->> 'barcode'

@@ -17,6 +17,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 AT_LEAST = 256
 _OFF_LOOP = 128 * 1024
+_MANIFEST = 32 * 1024  # from here a tenth less on the road is worth half a millisecond
 _KINDS = ("application/json", "application/problem+json", "text/", "image/svg", "application/xml")
 _SCRIPTS = ("application/javascript", "application/manifest+json", "application/wasm")
 
@@ -27,7 +28,8 @@ class _Packer(threading.local):
     """Each thread's own, since making one costs ten times what a short answer does."""
 
     def __init__(self) -> None:
-        self.zstd = zstandard.ZstdCompressor(level=3)
+        self.fast = zstandard.ZstdCompressor(level=3)
+        self.small = zstandard.ZstdCompressor(level=6)
 
 
 _PACKER = _Packer()
@@ -101,7 +103,8 @@ async def _encode(content: bytes, coding: str) -> bytes:
 
 def _encode_now(content: bytes, coding: str) -> bytes:
     if coding == "zstd":
-        return _PACKER.zstd.compress(content)
+        packer = _PACKER.fast if len(content) < _MANIFEST else _PACKER.small
+        return packer.compress(content)
     return gzip.compress(content, compresslevel=6, mtime=0)
 
 
