@@ -217,7 +217,7 @@ async def _ours(session: Session, db: Database, devices: list[Device], history: 
         "delta 5", phones.delta, range(2, 3), alone=range(1), counted=range(3, 4),
         prepare=phones.change_five,
     )  # fmt: skip
-    if history == 1:
+    if not session.notes:
         await _compressed(session, phones, devices[0])
     phones.close()
 

@@ -95,6 +95,7 @@ async def _manifests(connection: asyncpg.Connection, template: Template) -> None
         f" {in_time('crew.device', 's.sequence')} AS goods, s.sequence AS place"
         f" FROM stop s, crew WHERE s.route_id = '{template.route}' AND s.id <> '{template.visited}'"
     )
+    await connection.execute("ANALYZE crew, fresh")
     await clone(
         connection, "consignment", "consignment s JOIN fresh f ON s.id = f.old_goods",
         id="f.goods", entry=leaf("f.goods", "1"), **somebody("f.goods"),
