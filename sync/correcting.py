@@ -10,6 +10,7 @@ from backend.domain.policy import Policy
 from backend.domain.reasons import EXCEPTION_REASONS
 from backend.domain.stop import ProofState, StopState
 from backend.store import follow_ups, segments
+from backend.store.visits import Told
 from backend.tables.stops import Stop
 from sync.case import Answer, Case
 from sync.closing import end
@@ -21,10 +22,12 @@ from sync.note import name_evidence, note
 from sync.words import Corrected, Delivered, Failed
 
 
-async def correct(case: Case, stop: Stop, corrected: Corrected, *, mends: bool) -> Answer:
+async def correct(
+    case: Case, stop: Stop, corrected: Corrected, closed: Told | None, *, mends: bool
+) -> Answer:
     """Mend the driver's own closing event; too late, it is kept and a person decides.
 
-    ``mends``: the named event is the one that closed the stop, and this driver's.
+    ``closed`` is what closed the stop; ``mends``: the named event did, and it is this driver's.
     """
     try:
         kind = Kind(corrected.becomes.kind)
@@ -38,7 +41,7 @@ async def correct(case: Case, stop: Stop, corrected: Corrected, *, mends: bool) 
     if not mends:
         return Answer(Outcome.REJECTED, "nothing_to_correct", "that event did not close this stop")
     policy = await segments.policy(case.tx, stop.segment, stop.policy_version)
-    if _is_late(case, stop, policy):
+    if _is_late(case, stop, policy, closed):
         entry = await note(case, stop, Outcome.RECORDED)
         return Answer(Outcome.RECORDED, "correction_late", None, stop, entry)
     door = await answer_at_door(case, stop, ending)
@@ -48,9 +51,12 @@ async def correct(case: Case, stop: Stop, corrected: Corrected, *, mends: bool) 
     return await end(case, stop, Outcome.APPLIED, ending, door, amends=True)
 
 
-def _is_late(case: Case, stop: Stop, policy: Policy) -> bool:
-    closed = stop.closed_at or case.decisive
-    return case.decisive - closed > timedelta(seconds=policy.undo_s)
+def _is_late(case: Case, stop: Stop, policy: Policy, closed: Told | None) -> bool:
+    """Hold two estimates against each other, or else two moments of receipt."""
+    ended = stop.closed_at
+    if closed is not None and not case.when.bounded:
+        ended = closed.known
+    return case.decisive - (ended or case.decisive) > timedelta(seconds=policy.undo_s)
 
 
 async def _overcame_a_cancel(case: Case, stop: Stop, corrects: UUID) -> bool:

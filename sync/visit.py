@@ -94,7 +94,7 @@ async def _carry_out(case: Case, stop: Stop, ruling: Ruling, closed: Told | None
             return await closing.close(case, stop, ruling, ending, closed)
         case Corrected() as corrected if ruling.effect:
             mends = await _closed_it(case, stop, corrected.corrects, closed)
-            return await correct(case, stop, corrected, mends=mends)
+            return await correct(case, stop, corrected, closed, mends=mends)
         case CodePresented() as body:
             return await door.present(case, stop, body)
         case EvidenceAdded():

@@ -186,6 +186,23 @@ async def test_no_wall_clock_opens_the_window_for_a_correction(bench: Bench) -> 
         assert (await tx.get_one(Stop, UUID(stop))).state == "delivered"
 
 
+async def test_an_app_without_clocks_may_mend_what_was_heard_a_moment_ago(bench: Bench) -> None:
+    """Neither act is dated by clocks of ours; both are held against when they were heard."""
+    phone, made, clock = await _on_the_road(bench, signed=False)
+    stop = str(made.stops["economy"])
+    ago = rfc3339(clock.wall() - timedelta(hours=2))
+    parcels = [{"parcel_id": str(uuid4()), "outcome": "delivered"}]
+    said: Json = {"id": str(uuid4()), "n": 1, "kind": "stop.delivered", "kind_version": 1}
+    said |= {"stop_id": stop, "at": {"wall": ago}}
+    said |= {"body": {"method": "handed_over", "parcels": parcels}}
+    becomes = {"kind": "stop.failed", "body": {"reason": "not_home"}}
+    mended: Json = {"id": str(uuid4()), "n": 2, "kind": "stop.corrected", "kind_version": 1}
+    mended |= {"stop_id": stop, "at": {"wall": ago}}
+    mended |= {"body": {"corrects": said["id"], "reason": "wrong door", "becomes": becomes}}
+    answer = await _post(phone, {"mutations": [said, mended], "pull": False})
+    assert [each["outcome"] for each in answer.json()["receipts"]] == ["applied", "applied"]
+
+
 async def test_a_mended_act_in_time_counts_however_late_it_is_heard(bench: Bench) -> None:
     """Within the window by the monotonic clock, and told hours later."""
     phone, made, clock = await _on_the_road(bench)
