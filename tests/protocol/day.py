@@ -29,7 +29,7 @@ _SHOWN = ("version", "state", "proof", "stop_ids", "actions")
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _OURS = "11111111-1111-4111-8111-"
 _HEX = re.compile(r'"[0-9a-f]{64}"')
-_SECRETS = ("access_token", "refresh_token", "code", "cursor")
+_SECRETS = ("access_token", "refresh_token", "code")
 
 
 @dataclass
@@ -95,6 +95,7 @@ class Day:
     def _worded(self, value: Json) -> str:
         text = _UUID.sub(lambda found: self.name(found[0]), _laid_out(value))
         text = _HEX.sub('"64 hex digits"', text)
+        text = re.sub(r'"cursor": "[^"]+"', '"cursor": "…"', text)
         for secret in _SECRETS:
             text = re.sub(rf'"{secret}": "[^"_]{{9,}}"', f'"{secret}": "…"', text)
             text = re.sub(rf'"{secret}": "[^"]{{30,}}"', f'"{secret}": "…"', text)
