@@ -15,7 +15,7 @@ from tests.simulator.dice import Dice, Ids
 from tests.simulator.ground import SUPERVISORS, Ground
 from tests.simulator.line import Answer, call
 from tests.simulator.phone import Clocks, Json, Phone, Said
-from tests.simulator.points import Killed, Request, serving
+from tests.simulator.points import Request, died, serving
 from tests.simulator.truth import Batch, Sent, Truth, Violated
 
 _SYNC = "/driver/v1/sync"
@@ -118,7 +118,9 @@ class History:
         before = serving.set(request)
         try:
             answer = await work()
-        except Killed:
+        except BaseException as error:
+            if not died(error):
+                raise
             self.tally[f"kill {request.killed}"] += 1
             self.tell(f"    the server died at point {request.points}: {request.killed}")
             self.ground.forget()

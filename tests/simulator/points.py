@@ -28,6 +28,13 @@ class Killed(BaseException):
     """The process ended here; no handler of ours may take it for an error."""
 
 
+def died(error: BaseException) -> bool:
+    """Whether this is the end of the process; the framework's task groups wrap it."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(died(each) for each in error.exceptions)
+    return isinstance(error, Killed)
+
+
 class _Lost(Exception):
     """What the driver would have told of a lost serialisation."""
 

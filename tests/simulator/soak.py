@@ -70,10 +70,13 @@ def soak(count: int, processes: int, first: int = 1) -> Iterator[Run]:
                 tasks = {
                     pool.submit(_write, server, chapter): chapter for chapter in _chapters(made)
                 }
-                for task in as_completed(tasks):
-                    _add(made, tasks[task], task.result())
-                    made.seconds = time.perf_counter() - started
-                    yield made
+                try:
+                    for task in as_completed(tasks):
+                        _add(made, tasks[task], task.result())
+                        made.seconds = time.perf_counter() - started
+                        yield made
+                finally:
+                    pool.shutdown(cancel_futures=True)
 
 
 def _chapters(made: Run) -> Iterator[Chapter]:
