@@ -42,7 +42,7 @@ def page(run: Run) -> str:
 
 def _head(run: Run) -> list[tuple[str, object]]:
     return [
-        ("histories", run.histories),
+        ("histories", f"{run.histories} of {len(run.seeds)}"),
         ("seeds", f"{run.seeds.start} to {run.seeds.stop - 1}"),
         ("steps", run.steps),
         ("violations", len(run.stories)),
