@@ -76,7 +76,7 @@ async def measure(db: Database, folder: Path, batches: int, size: int, *, carefu
             exchange = Exchange(db.now(), DeviceTime())
             intake = Intake(tx, keys, journal, exchange, carefully=carefully)
             await intake.take(phone.notes(size), gapped=False)
-            await devices.keep_journal(tx, journal)
+            devices.keep_journal(tx, journal)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     event.remove(db._engine.sync_engine, "before_cursor_execute", count)  # noqa: SLF001
     told = batches * size

@@ -23,7 +23,7 @@ async def accept(tx: Tx, keys: Keys, device_id: UUID | None, mutation_id: UUID |
     if journal is None or row is None or await _is_told(tx, device_id, mutation_id):
         return
     await SecondLook.at(tx, keys, journal).accept(row)
-    await devices.keep_journal(tx, journal)
+    devices.keep_journal(tx, journal)
 
 
 async def _is_told(tx: Tx, device_id: UUID, mutation_id: UUID) -> bool:

@@ -47,7 +47,7 @@ class Answering:
 
         async def finish(tx: Tx, journal: Journal, pushed: Pushed) -> Reply:
             contact.note(journal, call, pushed.receipts, moment(tx))
-            await devices.keep_journal(tx, journal)
+            devices.keep_journal(tx, journal)
             await settle(tx, holding=feed.driver_scope(journal.device.driver_id))
             return await self._reply(tx, call, await _standing(tx, call), pushed)
 
@@ -96,7 +96,7 @@ async def _note_contact(db: Database, call: Call) -> None:
         journal = await devices.lock_journal(tx, call.device_id)
         if journal is not None:
             contact.note(journal, call, (), moment(tx))
-            await devices.keep_journal(tx, journal)
+            devices.keep_journal(tx, journal)
 
 
 def _warnings(exchange: Exchange) -> list[WarningOut] | UnsetType:

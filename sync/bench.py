@@ -1,8 +1,10 @@
 """Where mutations are judged: the rows they speak of are held here, in lock order."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from backend.domain.people import ActorType
 from backend.domain.stop import StopState

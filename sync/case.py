@@ -1,11 +1,11 @@
 """A case: one mutation that is to be judged, with all that is known around it; and its answer."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 
 from backend.audit.follow import Witness
 from backend.domain.people import Actor
@@ -21,8 +21,7 @@ from sync.mutations import Heard, Mutation
 from sync.receipts import FindingOut, Receipt, StopOut
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """One readable mutation of a device, in a transaction."""
 
     tx: Tx
@@ -83,8 +82,7 @@ class Case:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What becomes of a mutation. ``row`` is what its entry speaks of, None for the device.
 
     ``stop`` is the stop that a mutation without effect was about.

@@ -6,9 +6,12 @@ with the note of a contact.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sync.clockwork import (
     UNHEARD,
@@ -61,8 +64,7 @@ class Exchange:
         return self.received - (UNHEARD if road is None else road)
 
 
-@dataclass(frozen=True, slots=True)
-class Boot:
+class Boot(Struct, frozen=True):
     """One boot of a device: its anchor, and the newest event of it that was dated."""
 
     id: str
@@ -71,16 +73,14 @@ class Boot:
     last: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """A call, sent no earlier than then, at which the device had nothing to tell beyond ``n``."""
 
     n: int
     sent_after: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Clocks:
+class Clocks(Struct, frozen=True):
     """A device's clocks as its calls showed them; the boot heard of last comes first."""
 
     boots: tuple[Boot, ...] = ()

@@ -6,9 +6,11 @@ only the wall clock speaks, corrected by what it was off when we last saw it. A 
 alone bounds nothing, and no wall time decides anything: see ``Estimate.bounded``.
 """
 
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 ROAD = timedelta(seconds=2)  # by how much two calls may disagree and their clock still be good
 UNHEARD = timedelta(seconds=30)  # after that long on the road a phone has given its call up
@@ -31,8 +33,7 @@ class Basis(StrEnum):
     RECEIPT = "receipt"
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceTime:
+class DeviceTime(Struct, frozen=True):
     """A device's clocks at one moment; any of them may be missing."""
 
     wall: datetime | None = None
@@ -41,8 +42,7 @@ class DeviceTime:
     gps: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(Struct, frozen=True):
     """A call: when we received it, and what the monotonic clock of one boot showed at sending.
 
     By itself it only bounds from above, for it was sent before it came. ``road`` is how long it
@@ -54,24 +54,21 @@ class Anchor:
     road: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Echo:
+class Echo(Struct, frozen=True):
     """A time that we told, and what the monotonic clock showed when the phone heard it."""
 
     told: datetime
     monotonic_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class Offset:
+class Offset(Struct, frozen=True):
     """By how much a device's wall clock was ahead when we heard it."""
 
     received: datetime
     ahead: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """What bounds an event besides its own clocks.
 
     ``anchors`` are of the event's own boot. It happened after ``not_before``: a later call said
@@ -85,8 +82,7 @@ class Bounds:
     floor: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(Struct, frozen=True):
     """The moment an event happened, never after it was received.
 
     ``uncertainty_ms`` is None where nothing of ours bounds it.
@@ -102,8 +98,7 @@ class Estimate:
         return self.basis is Basis.MONOTONIC and self.uncertainty_ms is not None
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
+class _Span(Struct, frozen=True):
     """The true moment lies in ``low`` to ``high``; ``best`` is what we tell."""
 
     low: datetime

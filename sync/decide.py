@@ -1,10 +1,10 @@
 """Decide what a mutation about a stop means. Pure: what is known goes in, a ruling comes out."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from backend.domain.stop import StopState
 from sync.kinds import Kind
@@ -47,8 +47,7 @@ class Closer(StrEnum):
     OFFICE = "office"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What others recorded about a stop: the office, or another device of the same driver.
 
     ``to`` is the state an override asked for, ``barcode`` what was scanned.
@@ -62,8 +61,7 @@ class Change:
     barcode: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """A driver's word, as far as the matrix asks about it."""
 
     kind: Kind
@@ -80,8 +78,7 @@ class Said:
         return ACTS[self.kind]
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What the server knows of a stop as a mutation arrives."""
 
     state: StopState
@@ -94,8 +91,7 @@ class Known:
         return (change for change in self.changes if base is not None and change.version > base)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """A ruling, and the situation it was made in."""
 
     ruling: Ruling

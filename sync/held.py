@@ -70,5 +70,5 @@ async def _judge_devices(db: Database, keys: Keys, ids: Iterable[UUID]) -> int:
             journal = await devices.lock_journal(tx, device_id)
             if journal is not None:
                 judged += await SecondLook.at(tx, keys, journal).again()
-                await devices.keep_journal(tx, journal)
+                devices.keep_journal(tx, journal)
     return judged

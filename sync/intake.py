@@ -15,7 +15,6 @@ from backend.keys import Keys
 from backend.store import mutations
 from backend.store.database import Tx
 from backend.store.devices import Journal
-from backend.store.direct import json_text
 from backend.store.mutations import Kept
 from sync.again import SecondLook
 from sync.case import Answer, receipt
@@ -76,7 +75,7 @@ class Intake:
         memory = await recall(self._tx, self._device, batch, journal.acked_n)
         numbering = Numbering(journal.acked_n, memory, gapped=gapped, flush=self._device.revoked)
         receipts = [await self._answer(heard, numbering) for heard in batch]
-        await mutations.keep(self._tx, self._device.id, self._device.driver_id, self._kept)
+        mutations.keep(self._tx, self._device.id, self._device.driver_id, self._kept)
         if journal.acked_n != numbering.acked_n:
             journal.acked_n = numbering.acked_n
             journal.clocks = self._dating.kept()
@@ -148,8 +147,8 @@ class Intake:
                 id=heard.id,
                 hash=heard.hash,
                 raw=heard.raw,
-                dated=json_text(to_json(when)) if later and when else None,
-                receipt=msgspec.json.encode(to_keep(heard, answered)).decode(),
+                dated=to_json(when) if later and when else None,
+                receipt=to_keep(heard, answered),
                 **told(heard, answered),
             )
         )

@@ -1,15 +1,15 @@
 """From bytes to a mutation, or to the reason why not. Nothing in here fails."""
 
-from dataclasses import dataclass
 from hashlib import sha256
 from uuid import UUID
 
 import msgspec
 import rfc8785
+from msgspec import Struct
 
 from backend.ids import parse_id
+from backend.wire.canonical import canonical, quickly
 from sync import split
-from sync.canonical import canonical, quickly
 from sync.kinds import About, Kind, about
 from sync.words import BODIES, MAX_N, At, Body, Frame
 
@@ -17,8 +17,7 @@ _TOLD = 500
 _KINDS = frozenset(Kind)
 
 
-@dataclass(frozen=True, slots=True)
-class Mutation:
+class Mutation(Struct, frozen=True):
     """A mutation that could be read: what, about what, when, with what."""
 
     kind: Kind
@@ -27,8 +26,7 @@ class Mutation:
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Why a mutation could not be read. ``held`` ones may be readable after an upgrade.
 
     ``at`` is what its clocks showed, as far as that much can be read.
@@ -40,8 +38,7 @@ class Fault:
     at: At | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Struct, frozen=True):
     """One element of a batch as it arrived.
 
     ``hash`` is over the RFC 8785 bytes, or over the raw bytes where there are none. ``signed`` are

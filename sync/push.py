@@ -76,7 +76,7 @@ class _Chunk:
             pushed = Pushed([*self.before.receipts, *receipts], numbering.need_from)
             if self.finish is not None:
                 return pushed, await self.finish(tx, journal, pushed)
-            await devices.keep_journal(tx, journal)
+            devices.keep_journal(tx, journal)
         return pushed, None
 
 

@@ -4,18 +4,17 @@ It hangs on the one writer, so that no use case can change a stop and forget to 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
+from msgspec import Struct, field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.domain.people import Actor
 from backend.ids import new_id
 from backend.store import feed, ledger
 from backend.store.database import moment
-from backend.store.direct import json_text
 from backend.store.ledger import EventLine
 from backend.tables.base import Audited
 from backend.tables.fleet import Driver
@@ -24,8 +23,7 @@ from backend.tables.plans import Route
 from backend.tables.stops import Stop
 
 
-@dataclass(frozen=True, slots=True)
-class Witness:
+class Witness(Struct, frozen=True):
     """What the timeline keeps of an event beyond the change itself.
 
     ``body`` is the validated body as the wire had it, ``fix`` the position, ``findings`` and
@@ -110,10 +108,10 @@ def _event(
         policy_version=witness.policy_version,
         happened=happened,
         uncertainty_ms=witness.uncertainty_ms,
-        body=json_text(witness.body) or "{}",
-        fix=json_text(witness.fix or None),
-        findings=json_text(witness.findings) or "[]",
-        evidence=json_text(witness.evidence) or "[]",
+        body=witness.body,
+        fix=witness.fix or None,
+        findings=witness.findings,
+        evidence=witness.evidence,
         device_wall=witness.device_wall,
         entry=stop.entry,
     )

@@ -9,11 +9,11 @@ import json
 import secrets
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
+from msgspec import Struct, field
 from sqlalchemy import inspect as inspect_row
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
@@ -34,8 +34,7 @@ RECORDED = "recorded"
 SALT_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """What is to be recorded about one row.
 
     ``action`` is ``noun.past_participle``; ``change`` maps columns to their new values;
@@ -186,4 +185,4 @@ def _append(
         shown = {
             name: [b64encode(salt).decode(), value] for name, (salt, value) in openings.items()
         }
-        book.openings.append(OpeningLine(entry_id, *about, json.dumps(shown)))
+        book.openings.append(OpeningLine(entry_id, *about, shown))

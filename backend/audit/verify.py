@@ -444,7 +444,15 @@ def read_entry(line: bytes) -> Entry:
     Raises:
         ValueError: they are not canonical JSON, or not an entry.
     """
-    value = read_canonical(line)
+    return as_entry(read_canonical(line))
+
+
+def as_entry(value: Json) -> Entry:
+    """Take a value for an entry.
+
+    Raises:
+        ValueError: it is none.
+    """
     if not isinstance(value, dict) or not _ALWAYS <= value.keys() <= _ENTRY:
         raise ValueError("not the members of an entry")
     for name, grammar in _TEXTS:

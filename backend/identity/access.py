@@ -43,7 +43,7 @@ def issue(keys: Keys, device_id: UUID, now: datetime) -> AccessToken:
     """Make an access token for a device."""
     expires_at = now + LIFE
     claims = {"iss": _ISSUER, "sub": str(device_id), "exp": int(expires_at.timestamp())}
-    return AccessToken(jwt.encode(claims, _key(keys), algorithm="HS256"), expires_at)
+    return AccessToken(jwt.encode(claims, _key(keys.master), algorithm="HS256"), expires_at)
 
 
 def read(keys: Keys, token: str, now: datetime) -> UUID:
@@ -53,7 +53,7 @@ def read(keys: Keys, token: str, now: datetime) -> UUID:
         TokenInvalid: not ours.
         TokenExpired: ours, but over.
     """
-    device_id, expires = _claims(_key(keys), token)
+    device_id, expires = _claims(_key(keys.master), token)
     if expires <= now.timestamp():
         raise TokenExpired
     return device_id
@@ -78,5 +78,6 @@ def _claims(key: bytes, token: str) -> tuple[UUID, int]:
     return device_id, expires
 
 
-def _key(keys: Keys) -> bytes:
-    return derive(keys.master, "access-token")
+@lru_cache(maxsize=8)
+def _key(master: bytes) -> bytes:
+    return derive(master, "access-token")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from uuid import UUID
 
 from litestar.di import NamedDependency
@@ -20,7 +21,7 @@ CSRF_COOKIE = "csrf"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CallingDevice:
     """The device that calls, and its driver."""
 
@@ -29,7 +30,7 @@ class CallingDevice:
     revoked: bool
     public_key: bytes | None
 
-    @property
+    @cached_property
     def actor(self) -> Actor:
         """How the log names this driver."""
         return Actor(ActorType.DRIVER, str(self.driver_id), str(self.id))

@@ -121,14 +121,17 @@ class Database:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Tx]:
         """Open a transaction: scope counters last, then commit; roll back on any exception."""
-        async with AsyncSession(
-            self._engine, expire_on_commit=False, sync_session_class=_Session
-        ) as tx:
+        tx = AsyncSession(self._engine, expire_on_commit=False, sync_session_class=_Session)
+        try:
             tx.info[_UNCHANGING] = self._unchanging
             tx.info["now"], tx.info["request"] = self._clock.now(), current_request.get()
             yield tx
             await settle(tx)
             await tx.commit()
+        except BaseException:
+            await tx.__aexit__(None, None, None)  # in a task that no cancellation reaches
+            raise
+        await tx.close()  # its connection went back with the commit, so nothing is waited for
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Tx]:

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from backend.store.direct import fetch, fetch_one, json_text
+from backend.store.direct import fetch_one, json_text, later
 from backend.tables.devices import Device, DeviceJournal, EnrolmentCode, RefreshToken
 from backend.tables.fleet import Driver
 from backend.tables.installation import Installation
@@ -121,9 +121,9 @@ WHERE device_id = $1
 """
 
 
-async def keep_journal(tx: AsyncSession, journal: Journal) -> None:
+def keep_journal(tx: AsyncSession, journal: Journal) -> None:
     """Write a journal that is locked."""
-    await fetch(
+    later(
         tx,
         _KEEP_JOURNAL,
         journal.device.id,

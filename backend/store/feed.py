@@ -11,7 +11,7 @@ written without a number, and ``store.depots`` numbers them afterwards.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
@@ -26,8 +26,7 @@ _ROUTE = "route:"
 _TOUCHED = "touched"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
+class Key(NamedTuple):
     """An entity in a scope."""
 
     scope: str

@@ -1,22 +1,23 @@
 """The ledger of a transaction: what ``record`` has to write, kept until the session's next flush.
 
-Entries, openings, timeline and changed rows of a whole chunk then go out together, all of one kind
-in one statement. Nobody but ``record`` puts anything in (``tests/laws/test_laws_ledger.py``).
+Entries, openings, timeline and changed rows of a whole chunk then go out together, in one
+statement. Nobody but ``record`` puts anything in (``tests/laws/test_laws_ledger.py``).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.store.direct import columns, fetch, json_text
+from backend.store.direct import as_json, has_later, json_text, later, never, send_later
 from backend.tables.base import Audited
 
 R = TypeVar("R", bound=Audited)
@@ -25,8 +26,7 @@ _LEDGER = "ledger"
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
-@dataclass(frozen=True, slots=True)
-class EntryLine:
+class EntryLine(Struct, frozen=True):
     """An entry: its bytes, and what is projected from them for search."""
 
     id: UUID
@@ -40,19 +40,17 @@ class EntryLine:
     actor_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class OpeningLine:
-    """The openings of an entry's commitments, as JSON."""
+class OpeningLine(Struct, frozen=True):
+    """The openings of an entry's commitments: salt and value for each name."""
 
     entry_id: UUID
     entity: str
     entity_id: str
-    openings: str
+    openings: Mapping[str, list[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class EventLine:
-    """An event on a stop's timeline; ``body``, ``fix``, ``findings``, ``evidence`` are JSON."""
+class EventLine(Struct, frozen=True):
+    """An event on a stop's timeline."""
 
     id: UUID
     stop_id: UUID
@@ -66,10 +64,10 @@ class EventLine:
     policy_version: int | None
     happened: datetime
     uncertainty_ms: int | None
-    body: str
-    fix: str | None
-    findings: str
-    evidence: str
+    body: Mapping[str, Any]
+    fix: Mapping[str, Any] | None
+    findings: Sequence[Mapping[str, Any]]
+    evidence: Sequence[Mapping[str, Any]]
     device_wall: datetime | None
     entry: bytes | None
 
@@ -96,69 +94,72 @@ def of(tx: AsyncSession) -> Ledger:
 
 def waits(tx: AsyncSession) -> bool:
     """Tell whether anything is still to be written."""
-    return _LEDGER in tx.info
+    return _LEDGER in tx.info or has_later(tx)
 
 
 def changes(tx: AsyncSession, table: type[R], fits: Callable[[R], bool]) -> bool:
     """Tell whether a row of a table that fits waits to be written."""
-    waiting = [row for row, _ in of(tx).changed.values()] if waits(tx) else []
+    waiting = [row for row, _ in of(tx).changed.values()] if _LEDGER in tx.info else []
     return any(isinstance(row, table) and fits(row) for row in waiting)
 
 
 def tells(tx: AsyncSession, stop_id: UUID, kinds: Collection[str]) -> bool:
     """Tell whether an event of these kinds at a stop waits to be written."""
-    waiting = of(tx).events if waits(tx) else []
+    waiting = of(tx).events if _LEDGER in tx.info else []
     return any(event.stop_id == stop_id and event.kind in kinds for event in waiting)
 
 
 def tear_out(tx: AsyncSession) -> None:
     """Forget what was not written yet: its savepoint is undone."""
     tx.info.pop(_LEDGER, None)
+    never(tx)
 
 
 async def write(tx: AsyncSession) -> None:
-    """Write everything that waits; each kind in one statement."""
-    ledger = cast("Ledger | None", tx.info.pop(_LEDGER, None))
-    if ledger is None:
-        return
-    if ledger.entries:
-        entries = columns(ledger.entries, EntryLine)
-        openings = columns(ledger.openings, OpeningLine)
-        events = columns(ledger.events, EventLine)
-        await fetch(tx, _LOG, tx.info["now"], *entries, *openings, *events)
-    for (table, names), rows in _alike(ledger.changed.values()).items():
-        values = [[getattr(row, name) for row in rows] for name in names]
-        await fetch(tx, _update(table, names), *_bound(table, names, values))
+    """Write everything that waits, in one statement with whatever else goes out later."""
+    ledger, now = cast("Ledger | None", tx.info.pop(_LEDGER, None)), tx.info["now"]
+    if ledger is not None:
+        if ledger.entries:
+            later(tx, _ENTRIES, now, as_json(ledger.entries))
+            later(tx, _PENDING, [entry.id for entry in ledger.entries])
+        if ledger.openings:
+            later(tx, _OPENINGS, as_json(ledger.openings))
+        if ledger.events:
+            later(tx, _EVENTS, now, as_json(ledger.events))
+        for (table, names), rows in _alike(ledger.changed.values()).items():
+            values = [[getattr(row, name) for row in rows] for name in names]
+            later(tx, _update(table, names), *_bound(table, names, values))
+    await send_later(tx)
 
 
-_LOG = """
-WITH logged AS (
-  INSERT INTO audit_entry
-    (at, id, leaf, leaf_hash, entity, entity_id, n, action, actor_type, actor_id)
-  SELECT $1::timestamptz, * FROM unnest(
-    $2::uuid[], $3::bytea[], $4::bytea[], $5::text[], $6::text[], $7::int[], $8::text[],
-    $9::text[], $10::text[])
-), pending AS (
-  INSERT INTO audit_pending (entry_id, quarantined) SELECT unnest($2::uuid[]), false
-), opened AS (
-  INSERT INTO audit_opening (entry_id, entity, entity_id, openings)
-  SELECT id, entity, entity_id, openings::jsonb FROM unnest(
-    $11::uuid[], $12::text[], $13::text[], $14::text[]) AS x(id, entity, entity_id, openings)
-)
+_ENTRIES = """
+INSERT INTO audit_entry
+  (at, id, leaf, leaf_hash, entity, entity_id, n, action, actor_type, actor_id)
+SELECT $1::timestamptz, id, decode(leaf, 'base64'), decode(leaf_hash, 'base64'), entity,
+       entity_id, n, action, actor_type, actor_id
+FROM json_to_recordset($2::text::json)
+  AS x(id uuid, leaf text, leaf_hash text, entity text, entity_id text, n int, action text,
+       actor_type text, actor_id text)
+"""
+_PENDING = "INSERT INTO audit_pending (entry_id, quarantined) SELECT unnest($1::uuid[]), false"
+_OPENINGS = """
+INSERT INTO audit_opening (entry_id, entity, entity_id, openings)
+SELECT entry_id, entity, entity_id, openings FROM json_to_recordset($1::text::json)
+  AS x(entry_id uuid, entity text, entity_id text, openings jsonb)
+"""
+_EVENTS = """
 INSERT INTO stop_event
   (known, id, stop_id, version, kind, source, actor_id, device_id, mutation_id, outcome,
    policy_version, happened, uncertainty_ms, body, fix, findings, evidence, device_wall, entry)
 SELECT
   $1::timestamptz, id, stop_id, version, kind, source, actor_id, device_id, mutation_id, outcome,
-  policy_version, happened, uncertainty_ms, body::jsonb, fix::jsonb, findings::jsonb,
-  evidence::jsonb, device_wall, entry
-FROM unnest(
-  $15::uuid[], $16::uuid[], $17::int[], $18::text[], $19::text[], $20::text[], $21::uuid[],
-  $22::uuid[], $23::text[], $24::int[], $25::timestamptz[], $26::int[], $27::text[], $28::text[],
-  $29::text[], $30::text[], $31::timestamptz[], $32::bytea[])
-  AS x(id, stop_id, version, kind, source, actor_id, device_id, mutation_id, outcome,
-       policy_version, happened, uncertainty_ms, body, fix, findings, evidence, device_wall,
-       entry)
+  policy_version, happened, uncertainty_ms, body, fix, findings, evidence, device_wall,
+  decode(entry, 'base64')
+FROM json_to_recordset($2::text::json)
+  AS x(id uuid, stop_id uuid, version int, kind text, source text, actor_id text, device_id uuid,
+       mutation_id uuid, outcome text, policy_version int, happened timestamptz,
+       uncertainty_ms int, body jsonb, fix jsonb, findings jsonb, evidence jsonb,
+       device_wall timestamptz, entry text)
 """
 
 

@@ -1,25 +1,25 @@
 """Queries about what devices sent: numbers, ids, answers, closed ranges."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from backend.store.database import Tx, moment
-from backend.store.direct import columns, fetch
+from backend.store.direct import as_json, fetch, later
 from backend.tables.devices import LostRange
 from backend.tables.inbox import InboxItem
 from backend.tables.mutations import Mutation
 from backend.tables.stops import RouteAssignment, StopAssignment
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """A mutation that was taken in, and the answer as wire JSON."""
 
     device_id: UUID
@@ -63,9 +63,8 @@ async def closed_ranges(tx: Tx, device_id: UUID) -> list[tuple[int, int]]:
     return [(row[0], row[1]) for row in rows]
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A mutation as it arrived, and what became of it; ``receipt`` and ``dated`` are JSON."""
+class Kept(Struct, frozen=True):
+    """A mutation as it arrived, and what became of it."""
 
     n: int | None
     numbered: bool
@@ -77,28 +76,29 @@ class Kept:
     route_id: UUID | None
     outcome: str
     code: str | None
-    receipt: str
-    dated: str | None
+    receipt: Struct
+    dated: Mapping[str, Any] | None
 
 
 _KEEP = """
 INSERT INTO mutation
   (device_id, driver_id, received_at, n, numbered, id, hash, raw, kind, stop_id, route_id, outcome,
    code, receipt, dated)
-SELECT $1::uuid, $2::uuid, $3::timestamptz, n, numbered, id, hash, raw, kind, stop_id, route_id,
-       outcome, code, receipt::jsonb, dated::jsonb
-FROM unnest($4::bigint[], $5::boolean[], $6::uuid[], $7::bytea[], $8::bytea[], $9::text[],
-            $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::text[])
-  WITH ORDINALITY AS x(n, numbered, id, hash, raw, kind, stop_id, route_id, outcome, code, receipt,
-                       dated, place)
+SELECT $1::uuid, $2::uuid, $3::timestamptz, n, numbered, id, decode(hash, 'base64'),
+       decode(raw, 'base64'), kind, stop_id, route_id, outcome, code, receipt, dated
+FROM ROWS FROM (json_to_recordset($4::text::json) AS (
+    n bigint, numbered boolean, id uuid, hash text, raw text, kind text, stop_id uuid,
+    route_id uuid, outcome text, code text, receipt jsonb, dated jsonb)
+  ) WITH ORDINALITY AS x(n, numbered, id, hash, raw, kind, stop_id, route_id, outcome, code,
+                         receipt, dated, place)
 ORDER BY place
 """
 
 
-async def keep(tx: Tx, device_id: UUID, driver_id: UUID, kept: Sequence[Kept]) -> None:
+def keep(tx: Tx, device_id: UUID, driver_id: UUID, kept: Sequence[Kept]) -> None:
     """Keep what a chunk brought, in its order."""
     if kept:
-        await fetch(tx, _KEEP, device_id, driver_id, moment(tx), *columns(kept, Kept))
+        later(tx, _KEEP, device_id, driver_id, moment(tx), as_json(kept))
 
 
 def close_range(tx: Tx, device_id: UUID, from_n: int, to_n: int) -> None:

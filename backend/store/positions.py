@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from backend.store.database import Tx
-from backend.store.direct import columns, fetch
+from backend.store.direct import as_json, fetch
 from backend.tables.fleet import Driver
 from backend.tables.plans import Route
 from backend.tables.positions import LastFix
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(Struct, frozen=True):
     """Where a phone was."""
 
     at: datetime
@@ -52,8 +52,9 @@ _KEEP = """
 WITH lax AS (SELECT set_config('synchronous_commit', 'off', true)),
 told AS (
   SELECT fix.* FROM lax,
-    unnest($3::timestamptz[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::boolean[])
-    WITH ORDINALITY AS fix(at, lat, lon, accuracy_m, speed, mock, place)
+    ROWS FROM (json_to_recordset($3::text::json) AS (
+      at timestamptz, lat float8, lon float8, accuracy_m float8, speed float8, mock boolean)
+    ) WITH ORDINALITY AS fix(at, lat, lon, accuracy_m, speed, mock, place)
 ), kept AS (
   INSERT INTO position (device_id, at, lat, lon, accuracy_m, speed, mock)
   SELECT $1::uuid, at, lat, lon, accuracy_m, speed, mock FROM told ORDER BY place
@@ -72,7 +73,7 @@ WHERE last_fix.at < excluded.at
 async def keep(tx: Tx, device_id: UUID, driver_id: UUID, fixes: Sequence[Fix]) -> None:
     """Keep fixes; one of the same moment twice is kept once, as it came first."""
     if fixes:
-        await fetch(tx, _KEEP, device_id, driver_id, *columns(fixes, Fix))
+        await fetch(tx, _KEEP, device_id, driver_id, as_json(fixes))
 
 
 _NAMES = ("at", "lat", "lon", "accuracy_m", "speed", "mock")

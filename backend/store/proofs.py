@@ -7,12 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import select
 from sqlmodel import col
 
 from backend.domain.stop import ProofState, StopState
 from backend.store.database import Tx, show_events, show_rows
-from backend.store.direct import adopt, columns, fetch, fetch_one
+from backend.store.direct import adopt, as_json, fetch, fetch_one
 from backend.tables.plans import Route
 from backend.tables.stops import Stop, StopEvent
 
@@ -41,8 +42,7 @@ class Named:
     upload: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A file as an event names it."""
 
     sha256: str
@@ -126,7 +126,7 @@ async def refer(
     """
     if named:
         about = (stop_id, driver_id, mutation_id)
-        await fetch(tx, _REFER, *about, *columns(named, Reference))
+        await fetch(tx, _REFER, *about, as_json(named))
 
 
 _REFER = """
@@ -134,7 +134,8 @@ INSERT INTO evidence_ref (mutation_id, sha256, stop_id, driver_id, kind, size, m
 SELECT $3::uuid, sha256, $1::uuid, $2::uuid, kind, size, media_type, NOT EXISTS (
   SELECT FROM evidence e
   WHERE e.driver_id = $2 AND e.sha256 = named.sha256 AND e.lost_at IS NULL)
-FROM unnest($4::text[], $5::text[], $6::int[], $7::text[]) AS named(sha256, kind, size, media_type)
+FROM json_to_recordset($4::text::json)
+  AS named(sha256 text, kind text, size int, media_type text)
 ON CONFLICT DO NOTHING
 """
 

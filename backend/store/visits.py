@@ -1,10 +1,10 @@
 """Queries behind judging what happened at stops and on routes: held rows and their history."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy import func, select
 from sqlmodel import col
 
@@ -16,8 +16,7 @@ from backend.tables.plans import Route
 from backend.tables.stops import Stop, StopEvent
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """An event of a stop's timeline, as far as a later one is judged by it."""
 
     id: UUID

@@ -1,7 +1,8 @@
-"""RFC 8785 bytes of what phones send: written fast where the fast writer gives the same bytes.
+"""RFC 8785 bytes: written fast where the fast writer gives the same ones.
 
-Nearly every mutation is plain: ASCII member names, integers that a double holds, fractions that
-everybody writes alike. A property test holds the two writers against one another.
+Nearly everything that phones send and the log keeps is plain: ASCII member names, integers that a
+double holds, fractions that everybody writes alike. A property test holds the two writers against
+one another.
 """
 
 from typing import cast
@@ -23,12 +24,13 @@ def canonical(value: object) -> bytes:
     return quickly(value) or rfc8785.dumps(value)  # type: ignore[arg-type]  # JSON by origin
 
 
-def quickly(value: object) -> bytes | None:
-    """Write a plain value; None if it is not plain."""
-    return msgspec.json.encode(value, order="sorted") if is_plain(value) else None
+def quickly(value: object, *, whole: bool = False) -> bytes | None:
+    """Write a plain value; None if it is not plain, or holds a fraction where all is ``whole``."""
+    plain = is_plain(value, whole=whole)
+    return msgspec.json.encode(value, order="sorted") if plain else None
 
 
-def is_plain(value: object) -> bool:
+def is_plain(value: object, *, whole: bool = False) -> bool:
     """Tell whether both writers would write a value alike."""
     level = [value]
     for _ in range(_DEEPEST):
@@ -42,7 +44,7 @@ def is_plain(value: object) -> bool:
                 below += members.values()
             elif kind is list:
                 below += cast("list[object]", item)
-            elif not (kind is str or item is None or _is_plain_number(item)):
+            elif not (kind is str or item is None or _is_plain_number(item, whole=whole)):
                 return False
         if not below:
             return True
@@ -50,8 +52,8 @@ def is_plain(value: object) -> bool:
     return False
 
 
-def _is_plain_number(item: object) -> bool:
+def _is_plain_number(item: object, *, whole: bool) -> bool:
     """Whole floats, very small and very large ones are where ways to write them differ."""
     if isinstance(item, float):
-        return 1e-5 <= abs(item) < 1e15 and not item.is_integer()
+        return not whole and 1e-5 <= abs(item) < 1e15 and not item.is_integer()
     return isinstance(item, int) and -_LARGEST <= item <= _LARGEST

@@ -8,7 +8,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.canonical import canonical, is_plain
+from backend.wire.canonical import canonical, is_plain
 
 _FRACTIONS = st.floats(allow_nan=False, allow_infinity=False)
 _SCALARS = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | _FRACTIONS | st.text()
