@@ -1,6 +1,7 @@
 """Time comes in through here, so that tests can hold it still. Aware UTC only."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -20,6 +21,7 @@ class SystemClock:
         return datetime.now(UTC)
 
 
+@lru_cache(1_024)  # one moment is told many times: all that a transaction records
 def rfc3339(moment: datetime) -> str:
     """Write a moment as the wire does: UTC, milliseconds, ``Z`` (RFC 3339)."""
     if moment.tzinfo is None:

@@ -68,8 +68,9 @@ async def record(tx: AsyncSession, actor: Actor, event: Event) -> Audited:
     changed = {name: value for name, value in event.change.items() if before.get(name) != value}
     change, openings = _split(type(row), changed, before)
     change |= {name: [plain(old), plain(new)] for name, (old, new) in event.parts.items()}
+    entry_id = new_id()
     sealed = log.Entry(
-        id=str(new_id()),
+        id=str(entry_id),
         n=row.version + 1,
         entity=row.__entity__,
         entity_id=str(row.id),
@@ -86,7 +87,7 @@ async def record(tx: AsyncSession, actor: Actor, event: Event) -> Audited:
     )
     leaf = log.canonical(sealed)
     leaf_hash = log.leaf_hash(leaf)
-    _append(tx, sealed, leaf, leaf_hash, openings)
+    _append(tx, entry_id, sealed, leaf, leaf_hash, openings)
     _change(tx, row, {**changed, "version": row.version + 1, "entry": leaf_hash})
     follow(tx, actor, event.action, event.occurred, row, before, event.witness)
     return row
@@ -171,13 +172,14 @@ def _as_text(value: object) -> str:
 
 def _append(
     tx: AsyncSession,
+    entry_id: UUID,
     sealed: log.Entry,
     leaf: bytes,
     leaf_hash: bytes,
     openings: Mapping[str, tuple[bytes, str]],
 ) -> None:
     """Keep the entry's bytes and its openings for the flush."""
-    book, entry_id = ledger.of(tx), UUID(sealed.id)
+    book = ledger.of(tx)
     about = (sealed.entity, sealed.entity_id)
     by = (sealed.actor.type, sealed.actor.id)
     book.entries.append(EntryLine(entry_id, leaf, leaf_hash, *about, sealed.n, sealed.action, *by))

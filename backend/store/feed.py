@@ -11,6 +11,7 @@ written without a number, and ``store.depots`` numbers them afterwards.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, cast
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from backend.tables.scopes import Scope
 DEPOT = "depot:"
 _ROUTE = "route:"
 _TOUCHED = "touched"
+_NAMES = 4_096  # of scopes; every event of a stop names two
 
 
 class Key(NamedTuple):
@@ -44,6 +46,7 @@ class Change:
     gone: bool
 
 
+@lru_cache(_NAMES)
 def driver_scope(driver_id: UUID) -> str:
     """Name a driver's scope."""
     return f"driver:{driver_id}"
@@ -54,6 +57,7 @@ def depot_scope(depot_id: UUID) -> str:
     return f"{DEPOT}{depot_id}"
 
 
+@lru_cache(_NAMES)
 def board_of(route_id: UUID) -> str:
     """Name the scope of the depot that a route belongs to, which ``publish`` looks up."""
     return f"{_ROUTE}{route_id}"
