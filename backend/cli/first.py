@@ -40,7 +40,7 @@ async def _seed(url: str) -> None:
     from backend.store.intake import one_import_at_a_time
 
     stand_guard()
-    db = Database(url, pool_size=1)
+    db = Database(url, pool_size=2)
     try:
         async with db.begin() as tx:
             await one_import_at_a_time(tx)

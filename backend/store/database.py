@@ -92,7 +92,7 @@ class Database:
         url: str,
         *,
         clock: Clock | None = None,
-        pool_size: int = 10,
+        pool_size: int = 20,
         lock_timeout_ms: int = 10_000,
     ) -> None:
         self._clock = clock or SystemClock()
@@ -101,7 +101,8 @@ class Database:
         self._engine = create_async_engine(
             url,
             pool_size=pool_size,
-            max_overflow=pool_size,
+            max_overflow=0,  # one that is closed after use costs more than what it was used for
+            pool_use_lifo=True,  # the same few stay warm
             pool_timeout=10,
             pool_pre_ping=False,
             # An error's text reaches the log, and parameters hold names, codes and raw mutations.

@@ -9,7 +9,8 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from backend.store.direct import fetch_one, json_text, later
+from backend.store import later
+from backend.store.direct import fetch_one, json_text
 from backend.tables.devices import Device, DeviceJournal, EnrolmentCode, RefreshToken
 from backend.tables.fleet import Driver
 from backend.tables.installation import Installation
@@ -123,7 +124,7 @@ WHERE device_id = $1
 
 def keep_journal(tx: AsyncSession, journal: Journal) -> None:
     """Write a journal that is locked."""
-    later(
+    later.put(
         tx,
         _KEEP_JOURNAL,
         journal.device.id,

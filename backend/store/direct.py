@@ -9,12 +9,9 @@ does with every list shorter than ten. Where no value changes the plan it stands
 which hides it from the planner, and the statement is planned once.
 """
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import asyncpg
 import msgspec
@@ -35,8 +32,6 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Audited)
 
 _LINE = "line"
-_LATER = "later"
-_PLACE = re.compile(r"\$(\d+)")
 
 
 async def fetch(tx: AsyncSession, statement: str, *values: object) -> "list[Record]":
@@ -62,51 +57,6 @@ async def fetch_one(tx: AsyncSession, statement: str, *values: object) -> "Recor
     """Run a statement and return its first row, if there is one."""
     rows = await fetch(tx, statement, *values)
     return rows[0] if rows else None
-
-
-def later(tx: AsyncSession, statement: str, *values: object) -> None:
-    """Have a statement that changes rows go out at the session's next flush, with all that waits.
-
-    All of them make one statement, in which none sees what another changes.
-    """
-    tx.info.setdefault(_LATER, []).append(_Part(statement, values))
-
-
-def has_later(tx: AsyncSession) -> bool:
-    """Tell whether a statement waits."""
-    return _LATER in tx.info
-
-
-def never(tx: AsyncSession) -> None:
-    """Forget the statements that wait."""
-    tx.info.pop(_LATER, None)
-
-
-async def send_later(tx: AsyncSession) -> None:
-    """Send what waits."""
-    parts = cast("list[_Part]", tx.info.pop(_LATER, []))
-    if parts:
-        statement = _joined(tuple(part.statement for part in parts))
-        await fetch(tx, statement, *chain.from_iterable(part.values for part in parts))
-
-
-class _Part(NamedTuple):
-    statement: str
-    values: tuple[object, ...]
-
-
-@cache
-def _joined(statements: tuple[str, ...]) -> str:
-    """Make one statement of many, and number their places through."""
-    if len(statements) == 1:
-        return statements[0]
-    shifted, used = [], 0
-    for number, statement in enumerate(statements):
-        places = [int(place) for place in _PLACE.findall(statement)]
-        text = _PLACE.sub(lambda found, by=used: f"${int(found[1]) + by}", statement)  # type: ignore[misc]
-        shifted.append(f"part_{number} AS ({text})")
-        used += max(places, default=0)
-    return f"WITH {', '.join(shifted)} SELECT"
 
 
 def as_json(lines: Sequence[Struct]) -> str:

@@ -193,11 +193,6 @@ async def _page(
     return [Change(*row) for row in rows], is_all
 
 
-async def all_versions(tx: AsyncSession, scope: str) -> list[tuple[str, str, int]]:
-    """Return (type, id, v) of every entity that is in the scope now."""
-    return [(row[0], row[1], row[2]) for row in await fetch(tx, _PRESENT, scope)]
-
-
 _DIGEST = """
 SELECT encode(sha256(convert_to(coalesce(string_agg(line, '' ORDER BY line COLLATE "C"), ''),
                                 'UTF8')), 'hex')

@@ -17,7 +17,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.store.direct import as_json, has_later, json_text, later, never, send_later
+from backend.store import later
+from backend.store.direct import as_json, json_text
 from backend.tables.base import Audited
 
 R = TypeVar("R", bound=Audited)
@@ -94,7 +95,7 @@ def of(tx: AsyncSession) -> Ledger:
 
 def waits(tx: AsyncSession) -> bool:
     """Tell whether anything is still to be written."""
-    return _LEDGER in tx.info or has_later(tx)
+    return _LEDGER in tx.info or later.waits(tx)
 
 
 def changes(tx: AsyncSession, table: type[R], fits: Callable[[R], bool]) -> bool:
@@ -112,7 +113,7 @@ def tells(tx: AsyncSession, stop_id: UUID, kinds: Collection[str]) -> bool:
 def tear_out(tx: AsyncSession) -> None:
     """Forget what was not written yet: its savepoint is undone."""
     tx.info.pop(_LEDGER, None)
-    never(tx)
+    later.forget(tx)
 
 
 async def write(tx: AsyncSession) -> None:
@@ -120,16 +121,16 @@ async def write(tx: AsyncSession) -> None:
     ledger, now = cast("Ledger | None", tx.info.pop(_LEDGER, None)), tx.info["now"]
     if ledger is not None:
         if ledger.entries:
-            later(tx, _ENTRIES, now, as_json(ledger.entries))
-            later(tx, _PENDING, [entry.id for entry in ledger.entries])
+            later.put(tx, _ENTRIES, now, as_json(ledger.entries))
+            later.put(tx, _PENDING, [entry.id for entry in ledger.entries])
         if ledger.openings:
-            later(tx, _OPENINGS, as_json(ledger.openings))
+            later.put(tx, _OPENINGS, as_json(ledger.openings))
         if ledger.events:
-            later(tx, _EVENTS, now, as_json(ledger.events))
+            later.put(tx, _EVENTS, now, as_json(ledger.events))
         for (table, names), rows in _alike(ledger.changed.values()).items():
             values = [[getattr(row, name) for row in rows] for name in names]
-            later(tx, _update(table, names), *_bound(table, names, values))
-    await send_later(tx)
+            later.put(tx, _update(table, names), *_bound(table, names, values))
+    await later.send(tx)
 
 
 _ENTRIES = """

@@ -11,8 +11,9 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
+from backend.store import later
 from backend.store.database import Tx, moment
-from backend.store.direct import as_json, fetch, later
+from backend.store.direct import as_json, fetch
 from backend.tables.devices import LostRange
 from backend.tables.inbox import InboxItem
 from backend.tables.mutations import Mutation
@@ -98,7 +99,7 @@ ORDER BY place
 def keep(tx: Tx, device_id: UUID, driver_id: UUID, kept: Sequence[Kept]) -> None:
     """Keep what a chunk brought, in its order."""
     if kept:
-        later(tx, _KEEP, device_id, driver_id, moment(tx), as_json(kept))
+        later.put(tx, _KEEP, device_id, driver_id, moment(tx), as_json(kept))
 
 
 def close_range(tx: Tx, device_id: UUID, from_n: int, to_n: int) -> None:

@@ -39,8 +39,8 @@ async def test_a_release_puts_route_and_stops_on_the_manifest(db: Database) -> N
             assert goods.state == "released"
             assert await tx.get(StopAssignment, (stop.id, made.ground.driver)) is not None
         assert await tx.get(RouteAssignment, (made.route, made.ground.driver)) is not None
-        told = await feed.all_versions(tx, feed.driver_scope(made.ground.driver))
-    assert ("route", str(made.route)) in {(kind, entity) for kind, entity, _ in told}
+        told, _ = await feed.present(tx, feed.driver_scope(made.ground.driver), limit=99)
+    assert ("route", str(made.route)) in {(each.type, each.entity_id) for each in told}
 
 
 async def test_only_segments_that_ask_get_a_door(db: Database) -> None:
@@ -137,5 +137,5 @@ async def test_a_past_day_leaves_the_manifests_and_asks_about_what_is_open(
         subject = f"unfinished:{made.route}"
         asked = select(InboxItem).where(col(InboxItem.subject) == subject)
         assert len(list(await tx.scalars(asked))) == 1
-        told = await feed.all_versions(tx, feed.driver_scope(made.ground.driver))
-    assert not [entity for kind, entity, _ in told if kind in {"stop", "route"}]
+        told, _ = await feed.present(tx, feed.driver_scope(made.ground.driver), limit=99)
+    assert not [each for each in told if each.type in {"stop", "route"}]

@@ -1,4 +1,4 @@
-"""Tens of thousands of histories in two processes, a database for every few hundred of them."""
+"""Tens of thousands of histories in a few processes, a database for every few hundred of them."""
 
 import asyncio
 import gc

@@ -1,5 +1,7 @@
 """Statements past the mapper: same transaction, faults and witnesses; rows stay the session's."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 import pytest
@@ -10,7 +12,7 @@ from sqlmodel import col, select
 
 from backend.audit.record import Event, record
 from backend.domain.people import SYSTEM
-from backend.store import feed
+from backend.store import feed, later
 from backend.store.database import Database, savepoint
 from backend.store.direct import adopt, fetch, fetch_one
 from backend.tables.audit import AuditEntry
@@ -22,6 +24,23 @@ from tests.fixtures.visits import Round, a_round
 pytestmark = pytest.mark.anyio
 
 _STOP = "SELECT * FROM stop WHERE id = $1 FOR UPDATE"
+
+
+@contextmanager
+def hearing(*names: str) -> Iterator[list[str]]:
+    """Listen to the engine's statements for the length of the block."""
+    heard: list[str] = []
+
+    def hear(_1: object, _2: object, statement: str, *_: object) -> None:
+        heard.append(statement)
+
+    for name in names:
+        event.listen(Engine, name, hear)
+    try:
+        yield heard
+    finally:
+        for name in names:
+            event.remove(Engine, name, hear)
 
 
 async def test_a_direct_statement_begins_the_transaction_and_ends_with_it(db: Database) -> None:
@@ -51,19 +70,9 @@ async def test_a_refusal_has_the_class_it_has_through_the_mapper(db: Database) -
 
 async def test_who_watches_statements_sees_direct_ones(db: Database) -> None:
     """A listener on the engine hears of a statement before and after it ran."""
-    heard: list[str] = []
-
-    def before(_1: object, _2: object, statement: str, *_: object) -> None:
-        heard.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", before)
-    event.listen(Engine, "after_cursor_execute", before)
-    try:
+    with hearing("before_cursor_execute", "after_cursor_execute") as heard:
         async with db.snapshot() as tx:
             await fetch(tx, "SELECT 42")
-    finally:
-        event.remove(Engine, "before_cursor_execute", before)
-        event.remove(Engine, "after_cursor_execute", before)
     assert heard.count("SELECT 42") == 2
 
 
@@ -161,3 +170,38 @@ async def test_a_direct_statement_waits_its_turn_in_the_mappers_transaction(db: 
         assert row is not None
         assert row["v"] == 5
         assert await feed.version(tx, "driver:both") == 5
+
+
+async def test_what_waits_goes_out_as_one_statement(db: Database) -> None:
+    """Places are numbered through, each part is carried out, and readers are shown it."""
+    add = "INSERT INTO scope (id, v) VALUES ($1, $2), ($1 || '+', $2)"
+    with hearing("before_cursor_execute") as heard:
+        async with db.begin() as tx:
+            later.put(tx, add, "wait:one", 1)
+            later.put(tx, "INSERT INTO scope (id, v) VALUES ('wait:none', 7)")
+            later.put(tx, add, "wait:two", 2)
+            assert heard == []
+        assert len(heard) == 1
+    async with db.snapshot() as tx:
+        told = await fetch(tx, "SELECT id, v FROM scope WHERE id LIKE 'wait:%' ORDER BY id")
+    assert [tuple(row) for row in told] == [
+        ("wait:none", 7),
+        ("wait:one", 1),
+        ("wait:one+", 1),
+        ("wait:two", 2),
+        ("wait:two+", 2),
+    ]
+
+
+async def test_a_savepoint_that_is_undone_sends_nothing_that_waited_in_it(db: Database) -> None:
+    """What waited before it was sent before it; what waited in it is forgotten."""
+    add = "INSERT INTO scope (id, v) VALUES ($1, 1)"
+    async with db.begin() as tx:
+        later.put(tx, add, "savepoint:before")
+        with pytest.raises(LookupError):
+            async with savepoint(tx):
+                later.put(tx, add, "savepoint:within")
+                raise LookupError
+    async with db.snapshot() as tx:
+        told = await fetch(tx, "SELECT id FROM scope WHERE id LIKE 'savepoint:%'")
+    assert [row[0] for row in told] == ["savepoint:before"]

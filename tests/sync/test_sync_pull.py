@@ -117,7 +117,8 @@ class Phone:
     async def present(self) -> dict[Entity, int]:
         """What is in the scope."""
         async with self.db.snapshot() as tx:
-            return {(type_, id_): v for type_, id_, v in await feed.all_versions(tx, self.scope)}
+            there, _ = await feed.present(tx, self.scope, limit=10_000)
+        return {(each.type, each.entity_id): each.v for each in there}
 
     async def must_hold_up_to_its_cursor(self) -> None:
         """Nothing that was put up to the cursor is missing: no page cut a transaction in two."""
