@@ -22,6 +22,7 @@ from backend.nudges import Nudges
 from backend.settings import Settings, load
 from backend.store.database import Database
 from backend.wire.compress import Compress
+from backend.wire.drain import Drain
 from backend.wire.problem import exception_handlers
 from backend.wire.request_id import remember, stamp
 from backend.wire.schema import SchemaPage
@@ -62,7 +63,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Litestar:
         },
         signature_types=[Database, Clock, Settings, Keys, Blobs, Staging, Inspector, Nudges],
         exception_handlers=exception_handlers(),
-        middleware=[Compress()],
+        middleware=[Drain(), Compress()],
         before_request=remember,
         before_send=[stamp],
         lifespan=[_life(ground)],
