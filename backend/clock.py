@@ -21,12 +21,17 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-@lru_cache(1_024)  # one moment is told many times: all that a transaction records
 def rfc3339(moment: datetime) -> str:
     """Write a moment as the wire does: UTC, milliseconds, ``Z`` (RFC 3339)."""
     if moment.tzinfo is None:
         raise ValueError("a moment without a time zone is no moment")
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    # Of two moments in an hour that comes twice only one zone tells which: UTC has no such hour.
+    return _written(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
+
+
+@lru_cache(1_024)  # one moment is told many times: all that a transaction records
+def _written(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def parse_time(text: str) -> datetime:

@@ -18,6 +18,7 @@ from sqlalchemy.util import await_only
 from backend.clock import Clock, SystemClock
 from backend.ids import current_request
 from backend.store import feed, ledger
+from backend.store.direct import drop
 from backend.tables.base import Audited
 
 Tx = AsyncSession
@@ -109,7 +110,12 @@ class Database:
             hide_parameters=True,
             json_serializer=_json,
             json_deserializer=msgspec.json.decode,
-            connect_args={"server_settings": options, "timeout": 5, "command_timeout": 60},
+            connect_args={
+                "server_settings": options,
+                "timeout": 5,
+                "command_timeout": 60,
+                "statement_cache_size": 300,  # a write has a form for each set of changed columns
+            },
         )
         self._snapshots = self._engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -128,7 +134,7 @@ class Database:
             tx.info["now"], tx.info["request"] = self._clock.now(), current_request.get()
             yield tx
             await settle(tx)
-            await tx.commit()
+            await _commit(tx)
         except BaseException:
             await tx.__aexit__(None, None, None)  # in a task that no cancellation reaches
             raise
@@ -145,6 +151,15 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+
+
+async def _commit(tx: Tx) -> None:
+    """Commit; a connection whose commit failed may still be in its transaction, with its locks."""
+    try:
+        await tx.commit()
+    except BaseException as error:
+        drop(tx, error)
+        raise
 
 
 def _json(value: object) -> str:

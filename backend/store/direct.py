@@ -46,7 +46,7 @@ async def fetch(tx: AsyncSession, statement: str, *values: object) -> "list[Reco
         rows = await line.driver.fetch(statement, *values)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         if line.driver.is_closed():
-            line.connection.invalidate(error)
+            _give_up(line.connection, error)
         raise _translated(statement, error) from None
     for listener in line.after or ():
         listener(line.connection, None, statement, values, None, False)
@@ -105,7 +105,7 @@ async def _line(tx: AsyncSession) -> _Line:
         raise exc.ResourceClosedError("the session has no connection")
     adapted = cast("AsyncAdapt_asyncpg_connection", connection.connection.dbapi_connection)
     if adapted._transaction is None:  # noqa: SLF001 - it begins with its own first one
-        await adapted._start_transaction()  # type: ignore[no-untyped-call]  # noqa: SLF001
+        await _begin(connection, adapted)
     told = connection.dispatch
     line = _Line(
         connection,
@@ -115,6 +115,32 @@ async def _line(tx: AsyncSession) -> _Line:
     )
     tx.info[_LINE] = line
     return line
+
+
+async def _begin(connection: "Connection", adapted: "AsyncAdapt_asyncpg_connection") -> None:
+    """Begin the transaction; a connection that was interrupted in this may be in one already."""
+    try:
+        await adapted._start_transaction()  # type: ignore[no-untyped-call]  # noqa: SLF001
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            connection.invalidate(error)
+            raise
+        _give_up(connection, error)
+        raise exc.OperationalError("BEGIN", None, Refusal(error), hide_parameters=True) from None
+
+
+def _give_up(connection: "Connection", error: BaseException) -> None:
+    """Use neither this connection again nor those made before now: the database was gone."""
+    pool = connection.engine.pool
+    pool._invalidate(connection.connection, error)  # noqa: SLF001 - as the mapper does
+    connection.invalidate(error)
+
+
+def drop(tx: AsyncSession, error: BaseException) -> None:
+    """Never use a transaction's connection again: nobody knows in what it was left."""
+    line = cast("_Line | None", tx.info.get(_LINE))
+    if line is not None and not line.connection.closed:
+        line.connection.invalidate(error)
 
 
 class Refusal(Exception):

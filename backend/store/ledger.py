@@ -127,7 +127,7 @@ async def write(tx: AsyncSession) -> None:
             later.put(tx, _OPENINGS, as_json(ledger.openings))
         if ledger.events:
             later.put(tx, _EVENTS, now, as_json(ledger.events))
-        for (table, names), rows in _alike(ledger.changed.values()).items():
+        for (table, names), rows in sorted(_alike(ledger.changed.values()).items(), key=_form):
             values = [[getattr(row, name) for row in rows] for name in names]
             later.put(tx, _update(table, names), *_bound(table, names, values))
     await later.send(tx)
@@ -173,6 +173,12 @@ def _alike(changed: Iterable[tuple[Audited, set[str]]]) -> dict[_Shape, list[Aud
     for row, names in changed:
         groups[type(row), ("id", *sorted(names))].append(row)
     return groups
+
+
+def _form(group: tuple[_Shape, list[Audited]]) -> tuple[str, tuple[str, ...]]:
+    """Order groups, so that the same changes always make the same statement."""
+    (table, names), _ = group
+    return str(table.__tablename__), names
 
 
 @cache

@@ -4,7 +4,7 @@ A connection that is closed over bytes that nobody read is reset, and the answer
 the phone would not learn that its token is over, but only that the network failed, again and again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import anyio
 from litestar.enums import ScopeType
@@ -13,6 +13,7 @@ from litestar.types import ASGIApp, HTTPReceiveMessage, Message, Receive, Scope,
 
 MOST = 16 * 1024 * 1024  # more than any body that is ours to take
 SECONDS = 10.0
+_REFUSED = 400
 
 
 class Drain(ASGIMiddleware):
@@ -22,14 +23,16 @@ class Drain(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Run the app with a ``send`` that first reads what nobody read."""
-        if not _has_body(scope["headers"]):
+        named = {name.lower(): value for name, value in scope["headers"]}
+        if not _has_body(named):
             await next_app(scope, receive, send)
             return
-        body = _Body(receive)
+        body = _Body(receive, waits=b"expect" in named)
 
         async def draining(message: Message) -> None:
             if message["type"] == "http.response.start" and not body.ended:
-                await body.read_on()
+                if message["status"] >= _REFUSED and not body.waits:
+                    await body.read_on()
                 if not body.ended:
                     message["headers"] = [*message["headers"], (b"connection", b"close")]
             await send(message)
@@ -38,16 +41,18 @@ class Drain(ASGIMiddleware):
 
 
 class _Body:
-    """A request's body, and whether it was read to its end."""
+    """A request's body: was it read to its end, and does it wait to be asked for (RFC 9110)?"""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, *, waits: bool) -> None:
         self._receive = receive
         self.ended = False
+        self.waits = waits
 
     async def receive(self) -> HTTPReceiveMessage:
         """Give the next piece."""
+        self.waits = False
         message: HTTPReceiveMessage = await self._receive()  # type: ignore[assignment]  # of HTTP
-        self.ended = message["type"] == "http.disconnect" or not message["more_body"]
+        self.ended = message["type"] == "http.disconnect" or not message.get("more_body", False)
         return message
 
     async def read_on(self) -> None:
@@ -56,9 +61,8 @@ class _Body:
         with anyio.move_on_after(SECONDS):
             while not self.ended and left > 0:
                 message = await self.receive()
-                left -= len(message["body"]) if message["type"] == "http.request" else 0
+                left -= len(message.get("body", b"")) if message["type"] == "http.request" else 0
 
 
-def _has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    named = {name.lower(): value for name, value in headers}
+def _has_body(named: Mapping[bytes, bytes]) -> bool:
     return b"transfer-encoding" in named or named.get(b"content-length", b"0") != b"0"

@@ -1,7 +1,9 @@
 """Statements past the mapper: same transaction, faults and witnesses; rows stay the session's."""
 
+import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
+from unittest import mock
 from uuid import UUID
 
 import pytest
@@ -17,6 +19,7 @@ from backend.store.database import Database, savepoint
 from backend.store.direct import adopt, fetch, fetch_one
 from backend.tables.audit import AuditEntry
 from backend.tables.stops import Stop
+from backend.wire.outage import will_pass
 from sync.cursor import Cursor
 from sync.pull import Digests
 from tests.fixtures.visits import Round, a_round
@@ -205,3 +208,72 @@ async def test_a_savepoint_that_is_undone_sends_nothing_that_waited_in_it(db: Da
     async with db.snapshot() as tx:
         told = await fetch(tx, "SELECT id FROM scope WHERE id LIKE 'savepoint:%'")
     assert [row[0] for row in told] == ["savepoint:before"]
+
+
+async def test_a_begin_that_was_cancelled_leaves_no_connection_in_a_transaction(
+    fresh_pg_url: str,
+) -> None:
+    """Whoever gets that connection next commits what he was told is committed."""
+    db, other = Database(fresh_pg_url, pool_size=1), Database(fresh_pg_url, pool_size=1)
+
+    async def work() -> None:
+        async with db.begin() as tx:
+            await fetch(tx, "SELECT 1")
+
+    await work()
+    for steps in range(1, 12):
+        task = asyncio.create_task(work())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        name = f"cancelled:{steps}"
+        async with db.begin() as tx:
+            await fetch(tx, "INSERT INTO scope (id, v) VALUES ($1, 1)", name)
+        async with other.snapshot() as tx:
+            assert await fetch(tx, "SELECT FROM scope WHERE id = $1", name), steps
+    await db.close()
+    await other.close()
+
+
+async def test_one_call_finds_out_for_all_that_the_database_was_gone(fresh_pg_url: str) -> None:
+    """The connections of before are not tried one after the other, and the refusal will pass."""
+    db, other = Database(fresh_pg_url), Database(fresh_pg_url)
+    async with AsyncExitStack() as many:
+        for _ in range(4):
+            await fetch(await many.enter_async_context(db.begin()), "SELECT 1")
+    async with other.begin() as tx:
+        await fetch(tx, _END_OTHERS)
+    failed = 0
+    for _ in range(8):
+        try:
+            async with db.begin() as tx:
+                await fetch(tx, "SELECT 1")
+        except DBAPIError as error:
+            assert will_pass(error)
+            failed += 1
+    assert failed == 1
+    await db.close()
+    await other.close()
+
+
+_END_OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+async def test_a_commit_that_failed_keeps_no_locks(fresh_pg_url: str) -> None:
+    """Nobody knows in what such a connection was left: it is not used again."""
+    db = Database(fresh_pg_url)
+    engine = db._engine.sync_engine
+    with mock.patch.object(engine.dialect, "do_commit", side_effect=OSError), suppress(OSError):
+        async with db.begin() as tx:
+            await fetch(tx, "INSERT INTO scope (id, v) VALUES ('lost', 1)")
+    async with db.begin() as tx:
+        await fetch(tx, "INSERT INTO scope (id, v) VALUES ('lost', 2)")
+    async with db.snapshot() as tx:
+        found = await fetch_one(tx, "SELECT v FROM scope WHERE id = 'lost'")
+        assert found is not None
+        assert found["v"] == 2
+    await db.close()
