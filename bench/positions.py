@@ -58,14 +58,15 @@ class Run:
 
     async def report(self, phone: Phone, size: int, every_s: float) -> None:
         """Send batches of positions at a pace, or as fast as they are answered."""
-        for body in cycle(_batches(size)):
-            if (now := time.perf_counter()) >= self.until:
-                return
+        batches = cycle(_batches(size))
+        body = next(batches)
+        while (now := time.perf_counter()) < self.until:
             answer = await self.client.post(
                 "/driver/v1/positions", content=body, headers=phone.headers
             )
             self.fixes += size if answer.status_code == 202 else 0
             self.shed += answer.status_code == 429
+            body = next(batches) if answer.status_code == 202 else body
             await asyncio.sleep(max(0.0, every_s - (time.perf_counter() - now)))
 
     def line(self, name: str, seconds: float, cpu: float) -> str:

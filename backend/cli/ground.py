@@ -48,6 +48,7 @@ def installation(settings: Settings, tell: Teller) -> Iterator[Settings]:
     """
     from backend.cli import first, schema
 
+    _make_folder(settings.data)
     with contextlib.ExitStack() as stack:
         if settings.database_url is None:
             from backend.embedded import running
@@ -60,6 +61,14 @@ def installation(settings: Settings, tell: Teller) -> Iterator[Settings]:
         elif not schema.is_current(settings.database_url):
             raise click.ClickException("the database is not up to date: run `doorstep migrate`")
         yield settings
+
+
+def _make_folder(data: Path) -> None:
+    try:
+        data.mkdir(mode=0o711, parents=True, exist_ok=True)
+    except OSError as error:
+        told = f"{data} cannot be made ({error.strerror}): make it yours, or choose another: --data"
+        raise click.ClickException(told) from None
 
 
 @contextlib.asynccontextmanager

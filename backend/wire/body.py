@@ -94,7 +94,7 @@ async def _receive(request: AnyRequest, limit: int, refusal: Refusal) -> bytes:
 
 
 def _unread(refusal: Refusal, limit: int) -> DoorstepError:
-    """Nobody reads the rest, so the connection cannot be used again: the caller must know."""
+    """Nobody wants the rest, so the connection may not be used again: the caller must know."""
     error = refusal(f"more than {limit} bytes")
     error.headers["Connection"] = "close"
     return error

@@ -17,7 +17,11 @@ _REFUSED = 400
 
 
 class Drain(ASGIMiddleware):
-    """Reads what is left of a body before its answer begins; closes where that is too much."""
+    """Reads what is left of a body before a refusal begins; closes where that is too much.
+
+    A caller who waits to be asked for his body (``Expect: 100-continue``) is spared sending it.
+    Paths that do not exist are answered by the framework, outside.
+    """
 
     scopes = (ScopeType.HTTP,)
 

@@ -40,12 +40,14 @@ async def test_a_large_body_does_not_hide_a_refusal(
     assert told == [401] * 40
 
 
-async def answered(pieces: AsyncIterator[bytes]) -> dict[bytes, bytes]:
-    """Refuse a body without a look at it; return the head of the answer."""
+async def answered(
+    pieces: AsyncIterator[bytes], status: int = 401, *more: tuple[bytes, bytes]
+) -> dict[bytes, bytes]:
+    """Answer a body without a look at it; return the head of the answer."""
     heads: list[dict[bytes, bytes]] = []
 
     async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 401, "headers": []})
+        await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def receive() -> HTTPRequestEvent:
@@ -56,7 +58,7 @@ async def answered(pieces: AsyncIterator[bytes]) -> dict[bytes, bytes]:
         if message["type"] == "http.response.start":
             heads.append(dict(message["headers"]))
 
-    scope = cast("Scope", {"type": "http", "headers": [(b"transfer-encoding", b"chunked")]})
+    scope = cast("Scope", {"type": "http", "headers": [(b"transfer-encoding", b"chunked"), *more]})
     await drain.Drain().handle(scope, receive, send, refuse)
     return heads[0]
 
@@ -96,3 +98,16 @@ async def test_nobody_waits_for_a_body_that_does_not_come(monkeypatch: pytest.Mo
         yield b""
 
     assert (await answered(pieces()))[b"connection"] == b"close"
+
+
+@pytest.mark.parametrize(("status", "headers"), [(200, ()), (401, ((b"expect", b"100-continue"),))])
+async def test_what_need_not_be_sent_is_not_asked_for(
+    status: int, headers: tuple[tuple[bytes, bytes], ...]
+) -> None:
+    """Who is served without his body, or waits to be asked for it, is answered at once."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        pytest.fail("the body was asked for")
+        yield b""
+
+    assert (await answered(pieces(), status, *headers))[b"connection"] == b"close"

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
+import msgspec
 
 from backend.cli.conformance.kit.report import conforms, facts, line, summary
 from backend.cli.conformance.kit.verdict import Result
@@ -77,7 +78,10 @@ def _try_server(
     from backend.cli.conformance.kit.round import Round, read_round
     from backend.cli.conformance.kit.wire import Wire
 
-    known = read_round(described) if described else Round()
+    try:
+        known = read_round(described) if described else Round()
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{described} does not describe a round: {error}") from None
     round_ = Round([*codes, *known.codes], [*others, *known.others], known.doors, known.control)
     if not round_.codes:
         raise click.UsageError("at least one enrolment code is needed: --code or --round")
