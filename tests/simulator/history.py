@@ -156,7 +156,7 @@ class History:
             raws.insert(place, beside)
             whole.insert(place, None)
         body = phone.envelope(self.now, raws, pull=pull)
-        return Sent(phone, body, whole, phone.cursor)
+        return Sent(phone, body, whole, phone.cursor, self.now)
 
     async def deliver(
         self, sent: Sent, request: Request | None = None, *, breaks_off: bool = False
@@ -184,6 +184,7 @@ class History:
             return None
         if answer.status != 200:
             raise Violated(f"sync was answered {answer.status}: {answer.body[:300]!r}")
+        sent.answered = True
         reply = answer.json
         self.truth.hear(sent, answer.body, reply)
         if takes:

@@ -7,6 +7,7 @@ told before is a violation, and so is one that shows what nobody of that driver 
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sync import cursor
 from tests.simulator.phone import Json, Phone, Said
@@ -24,13 +25,18 @@ class Violated(AssertionError):
 
 @dataclass(slots=True)
 class Sent:
-    """A sync call as it went out; ``revoked``: its device was revoked before."""
+    """A sync call as it went out; ``revoked``: its device was revoked before.
+
+    ``answered``: the server has taken in what it brings.
+    """
 
     phone: Phone
     body: bytes
     batch: Batch
     cursor: str | None
+    at: datetime
     revoked: bool = False
+    answered: bool = False
 
 
 @dataclass(slots=True)
