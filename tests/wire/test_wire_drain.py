@@ -105,7 +105,6 @@ async def test_what_need_not_be_sent_is_not_asked_for(
     status: int, headers: tuple[tuple[bytes, bytes], ...]
 ) -> None:
     """Who is served without his body, or waits to be asked for it, is answered at once."""
-
     asked: list[int] = []
 
     async def pieces() -> AsyncIterator[bytes]:
