@@ -55,8 +55,10 @@ async def open_item(
 
 async def resolve(
     tx: Tx, actor: Actor, person_id: UUID, item_id: UUID, action: str, note: str | None
-) -> None:
+) -> bool:
     """Answer an item; answering again is harmless and changes nothing.
+
+    Returns whether this answer is the one that counts: False where somebody was first.
 
     Raises:
         NotFound: there is no such item.
@@ -68,7 +70,7 @@ async def resolve(
     if action not in item.actions:
         offered = f"one of {', '.join(item.actions)}"
         raise InboxActionUnknown(errors=[InputError("/action", "unknown_value", offered)])
-    await _answer(tx, actor, person_id, item, action, note)
+    return await _answer(tx, actor, person_id, item, action, note)
 
 
 async def ask_no_more(tx: Tx, actor: Actor, person_id: UUID | None, subject: str) -> None:
@@ -80,9 +82,9 @@ async def ask_no_more(tx: Tx, actor: Actor, person_id: UUID | None, subject: str
 
 async def _answer(
     tx: Tx, actor: Actor, person_id: UUID | None, item: InboxItem, action: str, note: str | None
-) -> None:
+) -> bool:
     if item.state == InboxState.RESOLVED:
-        return
+        return False
     change = {
         "state": InboxState.RESOLVED.value,
         "resolved_at": moment(tx),
@@ -91,3 +93,4 @@ async def _answer(
         "note": note,
     }
     await record(tx, actor, Event("inbox_item.resolved", InboxItem, item.id, change))
+    return True

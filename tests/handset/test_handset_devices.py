@@ -10,8 +10,10 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from backend.dispatch.contact import ask_about_replaced
-from backend.domain.people import SYSTEM
+from backend.domain.people import SYSTEM, Role
 from backend.identity.devices import revoke
+from backend.identity.people import SignedIn, add_person
+from backend.keys import load_keys
 from backend.store.database import Database
 from backend.tables.inbox import InboxItem
 from backend.tables.mutations import Mutation
@@ -19,10 +21,12 @@ from backend.tables.stops import Stop, StopEvent
 from handset import Handset, SignInLost
 from handset.wire import Receipt
 from sync import cursor
+from tests.fixtures.people import PASSWORD
 from tests.fixtures.visits import Round, a_round
 from tests.handset.clocks import PhoneClock
 from tests.handset.conftest import Bench
 from tests.handset.console import supervising
+from web.console.inbox import ResolveIn, find_item, resolve_item
 
 pytestmark = pytest.mark.anyio
 
@@ -262,6 +266,28 @@ async def test_a_person_takes_over_what_a_revoked_phone_told(bench: Bench) -> No
         query = select(col(Mutation.outcome)).where(col(Mutation.id) == UUID(act.id))
         outcome = (await tx.scalars(query)).one()
     assert (delivered.state, delivered.closed_at, outcome) == ("delivered", happened, "applied")
+
+
+async def test_what_was_acknowledged_meanwhile_is_not_taken_over(bench: Bench) -> None:
+    """Of two who answer at once the first counts: the second one's answer does nothing at all."""
+    phone, made = await _on_the_road(bench, "economy")
+    act = phone.deliver(str(made.stops["economy"]), recipient=("Ada", "self"))
+    device_id = phone.session.device_id
+    async with bench.db.begin() as tx:
+        await revoke(tx, SYSTEM, UUID(device_id))
+        who = await add_person(tx, "first@example.org", Role.COMPLIANCE, [], PASSWORD)
+    await phone.sync()
+    someone = SignedIn(who, "first@example.org", Role.COMPLIANCE, (), frozenset())
+    (row,) = await _asked(bench.db, device_id)
+    both_saw = await find_item(bench.db, someone, row.id)
+    keys = load_keys(bench.settings.data, log_name=bench.settings.log_name)
+    for action in ("acknowledged", "accepted"):
+        now = await resolve_item(bench.db, keys, someone, both_saw, ResolveIn(action))
+        assert (now.state, now.action) == ("resolved", "acknowledged")
+    assert await _events(bench.db, act.id) == []
+    async with bench.db.snapshot() as tx:
+        query = select(col(Mutation.outcome)).where(col(Mutation.id) == UUID(act.id))
+        assert (await tx.scalars(query)).one() == "quarantined"
 
 
 class _PulledOut(Exception):

@@ -1,6 +1,7 @@
 """What needs a person: conflicts, refusals, overdue evidence, locked codes."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Annotated
 from uuid import UUID
 
@@ -121,12 +122,24 @@ async def find_item(db: Database, person: SignedIn, item_id: UUID) -> Item:
 async def resolve_item(
     db: Database, keys: Keys, person: SignedIn, known: Item, asked: ResolveIn
 ) -> Item:
-    """Answer an item, do what the answer says, and return it as it is now."""
-    async with db.begin() as tx:
-        if asked.action == ACCEPTED and known.state == InboxState.OPEN:
-            await accept(tx, keys, known.device_id, known.mutation_id)
-        await inbox.resolve(tx, person.actor, person.id, known.id, asked.action, asked.note)
+    """Answer an item, do what the answer says, and return it as it is now.
+
+    The item is held last, as a push holds it. Where somebody else has answered it meanwhile,
+    nothing of this answer is done.
+    """
+    with suppress(_AnsweredMeanwhile):
+        async with db.begin() as tx:
+            if asked.action == ACCEPTED and known.state == InboxState.OPEN:
+                await accept(tx, keys, known.device_id, known.mutation_id)
+            if not await inbox.resolve(
+                tx, person.actor, person.id, known.id, asked.action, asked.note
+            ):
+                raise _AnsweredMeanwhile
     return await find_item(db, person, known.id)
+
+
+class _AnsweredMeanwhile(Exception):
+    """Rolls an answer back that came second."""
 
 
 async def tasks_of(tx: Tx, items: Collection[Item]) -> dict[UUID, list[Task]]:
