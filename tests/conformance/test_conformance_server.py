@@ -11,7 +11,7 @@ import pytest
 from backend.cli.conformance.kit.checks import CHECKS, Lab, try_all
 from backend.cli.conformance.kit.report import line
 from backend.cli.conformance.kit.round import Round
-from backend.cli.conformance.kit.verdict import Verdict
+from backend.cli.conformance.kit.verdict import CannotBegin, Verdict
 from backend.cli.conformance.kit.wire import Wire
 from tests.conformance.ground import Ground, Spoil, broken, described, prepared
 from tests.fixtures.phones import settings_for
@@ -107,6 +107,12 @@ async def test_our_server_conforms(ground: Ground, tmp_path: Path) -> None:
     assert not off, json.dumps(off, indent=1)
     assert done.returncode == 0
     assert found["passed"] == len(CHECKS)
+
+
+async def test_whoever_is_told_to_wait_is_not_tried(ground: Ground) -> None:
+    """The last check has just shut the door: that is no deviation, and no code is spent on it."""
+    with pytest.raises(CannotBegin, match=r"may enrol at present: wait \d+ seconds"):
+        list(try_all(Lab(Wire(ground.url), Round(["ABCD-EFGH"])), ["1.1"]))
 
 
 def test_the_page_and_the_checks_have_the_same_numbers() -> None:

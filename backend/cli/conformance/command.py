@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import msgspec
 
 from backend.cli.conformance.kit.report import conforms, facts, line, summary
-from backend.cli.conformance.kit.verdict import Result
+from backend.cli.conformance.kit.verdict import CannotBegin, Result, Verdict
 from backend.cli.ground import data_option, installation, json_option, settings_for
 from backend.cli.tell import Teller
 from backend.settings import Settings
@@ -62,8 +63,14 @@ def conformance(
     else:
         raise click.UsageError("name the URL of a server, or --own, or --client")
     tell.result(summary(results), facts(results))
+    if all(result.verdict is Verdict.SKIPPED for result in results):
+        raise click.ClickException(f"nothing was tried: {_NO_APP if client else _NO_CHECK}")
     if not conforms(results):
         raise Deviates("it does not conform")
+
+
+_NO_APP = "no app did anything here; point it at the address above, and --minutes lets it be late"
+_NO_CHECK = "no check has such a number, or the round lacks what it needs"
 
 
 def _try_server(
@@ -85,7 +92,17 @@ def _try_server(
     round_ = Round([*codes, *known.codes], [*others, *known.others], known.doors, known.control)
     if not round_.codes:
         raise click.UsageError("at least one enrolment code is needed: --code or --round")
+    if not _is_address(url):
+        raise click.UsageError(f"{url} is no address of a server: write it as http://host:port")
     return _shown(try_all(Lab(Wire(url), round_), only), tell)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        where = urlsplit(url)
+        return where.scheme in ("http", "https") and bool(where.hostname) and where.port != 0
+    except ValueError:
+        return False
 
 
 def _try_own(data: Path | None, only: tuple[str, ...], tell: Teller) -> list[Result]:
@@ -130,9 +147,12 @@ def _try_app(port: int, minutes: float, tell: Teller) -> list[Result]:
 
 def _shown(results: Iterable[Result], tell: Teller) -> list[Result]:
     found = []
-    for result in results:
-        tell.done()
-        found.append(result)
-        if not tell.machine:
-            click.echo(line(result))
+    try:
+        for result in results:
+            tell.done()
+            found.append(result)
+            if not tell.machine:
+                click.echo(line(result))
+    except CannotBegin as why:
+        raise click.ClickException(str(why)) from None
     return found

@@ -3,10 +3,18 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from http.client import HTTPException
 
 from backend.cli.conformance.kit.phone import Phone
 from backend.cli.conformance.kit.round import Round
-from backend.cli.conformance.kit.verdict import Deviation, NotTried, Result, Verdict, expect
+from backend.cli.conformance.kit.verdict import (
+    CannotBegin,
+    Deviation,
+    NotTried,
+    Result,
+    Verdict,
+    expect,
+)
 from backend.cli.conformance.kit.wire import Answer, Json, Wire
 
 ENROL = "/driver/v1/devices"
@@ -60,6 +68,9 @@ class Lab:
     def _enrol(self, code: str, device: dict[str, str]) -> Phone:
         said = {"platform": "conformance", "model": "kit", "app_version": "1", **device}
         answer = self.wire.ask("POST", ENROL, as_bytes({"code": code, "device": said}), JSON)
+        if answer.status == 429:
+            wait = answer.headers.get("retry-after", "some")
+            raise CannotBegin(f"nobody at this address may enrol at present: wait {wait} seconds")
         self.enrolments.append((code, answer))
         expect(answer.status == 201, "201 for a fresh enrolment code", answer)
         return Phone(self.wire, answer.json)
@@ -92,8 +103,13 @@ def check(number: str, rule: str) -> Callable[[Body], Body]:
 
 
 def try_all(lab: Lab, only: Iterable[str] = ()) -> Iterator[Result]:
-    """Run the checks in the order of the contract, those that lock callers out at the end."""
+    """Run the checks in the order of the contract, those that lock callers out at the end.
+
+    Raises:
+        CannotBegin: nothing answers, or nobody may enrol.
+    """
     wanted = tuple(only)
+    _knock(lab.wire)
     for each in sorted(CHECKS, key=_rank):
         if not wanted or each.number.startswith(wanted):
             yield _try(lab, each)
@@ -110,6 +126,16 @@ def _rank(each: Check) -> tuple[bool, list[tuple[int, str]]]:
 LAST = {"1.3"}
 
 
+def _knock(wire: Wire) -> None:
+    try:
+        wire.ask("GET", "/")
+    except _NO_REPLY as error:
+        raise CannotBegin(f"no server answers at {wire.url}: {error}") from error
+
+
+_NO_REPLY = (OSError, HTTPException)
+
+
 def _try(lab: Lab, each: Check) -> Result:
     lab.wire.said = ""
     try:
@@ -121,7 +147,7 @@ def _try(lab: Lab, each: Check) -> Result:
     except Deviation as found:
         said = lab.wire.said
         return Result(each.number, each.rule, Verdict.FAILED, said, found.expected, found.came)
-    except (OSError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (*_NO_REPLY, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         came, form = f"{type(error).__name__}: {error}", "a reply of the contract's form"
         return Result(each.number, each.rule, Verdict.FAILED, lab.wire.said, form, came)
     return Result(each.number, each.rule, Verdict.PASSED)

@@ -18,6 +18,10 @@ class NotTried(Exception):
     """The check needs something that the round does not offer."""
 
 
+class CannotBegin(Exception):
+    """No check means anything: nothing answers there, or nobody is let in at present."""
+
+
 class Verdict(StrEnum):
     """How a check ended."""
 

@@ -46,7 +46,6 @@ class Wire:
 
     url: str
     said: str = ""
-    requests: int = 0
     _base: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,7 +61,6 @@ class Wire:
             OSError: there is no such server, or it hung up.
         """
         self.said = f"{method} {path} {body[:_SHOWN].decode('utf-8', 'replace')}".strip()
-        self.requests += 1
         with contextlib.closing(self._connect()) as line:
             line.request(method, self._path(path), body or None, dict(headers or {}))
             got = line.getresponse()
