@@ -30,8 +30,11 @@ def key(*parts: str) -> str:
 
 
 def in_time(tag: str, number: str) -> str:
-    """SQL of an id that grows with ``number``, as ids that a server makes do."""
-    noise = f"md5(concat_ws('|', {tag}, {number}))"
+    """SQL of an id that grows with ``number`` and shares its noise with all of its tag.
+
+    So do ids that a server makes within a second.
+    """
+    noise = f"md5({tag}::text)"
     return (
         f"(lpad(to_hex(1700000000000 + ({number})), 12, '0') || '7' || substr({noise}, 1, 3)"
         f" || '8' || substr({noise}, 4, 15))::uuid"

@@ -229,7 +229,8 @@ async def _compressed(session: Session, phones: ours.Ours, device: Device) -> No
     asked = await phones.idle(device, 0)
     session.notes.append(f"Headers are {asked.overhead:,} B more a call, both ways together.")
     session.notes.append(
-        f"A fresh manifest of 150 stops is {len(plain.body):,} B, as zstd {len(packed.body):,} B."
+        f"A fresh manifest of 150 copied stops is {len(plain.body):,} B, as zstd"
+        f" {len(packed.body):,} B; `python -m bench.manifest` weighs one that was planned."
     )
 
 

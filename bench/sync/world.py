@@ -102,7 +102,7 @@ async def _manifests(connection: asyncpg.Connection, template: Template) -> None
     )  # fmt: skip
     await clone(
         connection, "parcel", "parcel s JOIN fresh f ON s.consignment_id = f.old_goods",
-        id=in_time("f.goods", "f.place"), consignment_id="f.goods", barcode=barcode("f.goods"),
+        id=in_time("f.shift", "f.place"), consignment_id="f.goods", barcode=barcode("f.goods"),
     )  # fmt: skip
     await clone(
         connection, "stop", "stop s JOIN fresh f ON s.id = f.old",

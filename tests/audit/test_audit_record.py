@@ -15,6 +15,7 @@ from backend.ids import new_id
 from backend.store.database import Database
 from backend.tables.audit import AuditEntry, AuditOpening, AuditPending
 from backend.tables.fleet import Depot, Driver
+from tests.fixtures.words import unlike
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +24,7 @@ async def a_depot(db: Database) -> UUID:
     """Record a depot and return its id."""
     depot_id = new_id()
     values = {
-        "code": f"d{depot_id.hex[-12:]}",
+        "code": f"d{unlike()}",
         "name": "Harbour",
         "lat": 39.29,
         "lon": -76.61,

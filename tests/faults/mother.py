@@ -17,7 +17,6 @@ import tempfile
 from pathlib import Path
 
 import httpx
-import uuid_utils
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
@@ -86,7 +85,6 @@ def _aim(line: str) -> Aim | None:
 def _live(app: Watched, port: int, fate: Fate, aim: Aim | None) -> None:
     """Serve until the end, in whatever form it comes."""
     lifeline.hold_on_to_parent()
-    uuid_utils.reseed_rng()  # or each life would make the ids of the one before
     fate.begin(aim)
     server = Server(
         app, port=port, interface=Interfaces.ASGI, log_level=LogLevels.error, websockets=False

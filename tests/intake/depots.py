@@ -2,7 +2,6 @@
 
 import io
 import json
-from uuid import UUID
 
 from backend.audit.record import Event, record
 from backend.dispatch import segments
@@ -14,6 +13,7 @@ from backend.intake.seed import first_rules, seed_rules
 from backend.keys import Keys
 from backend.store.database import Database
 from backend.tables.fleet import Depot
+from tests.fixtures.words import unlike
 
 KEYS = Keys(b"m" * 32, b"l" * 32, "test/log")
 
@@ -22,7 +22,7 @@ async def depot(db: Database, timezone: str = "Europe/London", place: str = "Lee
     """Record a depot of its own code, with segments and rules in place; return the code."""
     spots = {"Leeds": (53.8, -1.55), "Baltimore": (39.29, -76.6), "Rio": (-22.8, -43.37)}
     depot_id = new_id()
-    code = f"d{depot_id.hex[-10:]}"
+    code = f"d{unlike()}"
     lat, lon = spots[place]
     values = {"code": code, "name": place, "lat": lat, "lon": lon, "timezone": timezone}
     async with db.begin() as tx:
@@ -56,4 +56,4 @@ def csv_rows(text: str) -> CsvRows:
 
 def fresh(prefix: str = "R") -> str:
     """A reference no other test uses."""
-    return f"{prefix}-{UUID(int=new_id().int).hex[-12:]}"
+    return f"{prefix}-{unlike()}"

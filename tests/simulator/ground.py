@@ -148,6 +148,6 @@ def nothing_by_chance(ids: Ids) -> Iterator[None]:
 
     with (
         mock.patch("sync.push.anyio", SimpleNamespace(sleep=at_once)),
-        mock.patch("backend.ids.uuid7", ids.servers),
+        mock.patch("backend.ids.maker", SimpleNamespace(make=ids.servers)),
     ):
         yield
