@@ -57,7 +57,7 @@ def stop_entity(line: StopLine, policy: Policy, commitment: str | None) -> Wire:
     """Return a stop as the phone holds it, with the proof rules compiled in.
 
     What differs from stop to stop stands at both ends and what they share between: compressed, a
-    manifest is a tenth lighter for it (decision 0014).
+    manifest is 7 % lighter for it (decision 0014).
     """
     return {
         "id": str(line.id),

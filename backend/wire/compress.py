@@ -17,7 +17,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 AT_LEAST = 256
 _OFF_LOOP = 128 * 1024
-_MANIFEST = 32 * 1024  # from here a sixth less on the road is worth a millisecond
+_MANIFEST = 32 * 1024  # from here a tenth less on the road is worth two milliseconds
 _KINDS = ("application/json", "application/problem+json", "text/", "image/svg", "application/xml")
 _SCRIPTS = ("application/javascript", "application/manifest+json", "application/wasm")
 
@@ -29,7 +29,7 @@ class _Packer(threading.local):
 
     def __init__(self) -> None:
         self.fast = zstandard.ZstdCompressor(level=3)
-        self.small = zstandard.ZstdCompressor(level=9)
+        self.small = zstandard.ZstdCompressor(level=10)
 
 
 _PACKER = _Packer()

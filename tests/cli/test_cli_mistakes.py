@@ -1,5 +1,6 @@
 """What people mistype is told in a sentence, never in a traceback."""
 
+import json
 import socket
 from pathlib import Path
 
@@ -42,17 +43,25 @@ def test_an_address_that_is_none(url: str) -> None:
 
 
 def test_a_server_that_is_not_there() -> None:
-    """One sentence, not sixty checks that each find the line dead."""
+    """One sentence, not sixty checks that each find the line dead; machines get their object."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         told = said("conformance", url, "--code", "ABCD-EFGH")
+        found, _, words = said("conformance", url, "--code", "X", "--json").partition("\n")
     assert told.count("\n") == 1
     assert f"no server answers at {url}" in told
+    assert (json.loads(found)["conforms"], json.loads(found)["reason"] in words) == (False, True)
+
+
+@pytest.mark.parametrize("url", ["http://a..b", "http://127.0.0.1:9/é"])
+def test_a_name_that_cannot_be_one(url: str) -> None:
+    """Names are for the library to judge; what it says is passed on."""
+    assert f"no server answers at {url}" in said("conformance", url, "--code", "ABCD-EFGH")
 
 
 def test_an_app_that_does_not_come() -> None:
     """Nothing was tried, which is another thing than not to conform."""
     told = said("conformance", "--client", "--minutes", "0")
-    assert "no app did anything here" in told
+    assert "no app did anything" in told
     assert "does not conform" not in told

@@ -8,6 +8,8 @@ import pytest
 from litestar import Litestar
 from litestar.testing import AsyncTestClient, RequestFactory
 
+from backend.dispatch.inbox import open_item
+from backend.domain.inbox import ACCEPTED, ACKNOWLEDGED, InboxKind
 from backend.domain.people import Role
 from backend.store.database import Database
 from backend.tables.stops import Stop
@@ -228,3 +230,29 @@ def test_a_fault_of_ours_is_logged_and_told_as_a_page(caplog: pytest.LogCaptureF
     assert str(line.args[0]) in answer.content.decode()  # type: ignore[index]
     assert line.exc_info is not None
     assert isinstance(line.exc_info[1], ZeroDivisionError)
+
+
+async def test_who_answers_an_item_second_is_told_so(
+    client: Client, boss: Somebody, db: Database, made: Round
+) -> None:
+    """The same answer again is harmless; another one is not taken for done."""
+    async with db.begin() as tx:
+        await open_item(
+            tx,
+            kind=InboxKind.QUARANTINED,
+            subject=f"test:{made.route}",
+            detail="stop.delivered device_revoked",
+            stop_id=made.stops["standard"],
+            actions=(ACCEPTED,),
+        )
+    await way_in(client, boss)
+    page = (await client.get("/console/inbox")).text
+    action = re.search(r'action="(/console/inbox/[^"]+/resolve)"', page)
+    assert action is not None
+    for answer, told in (
+        (ACKNOWLEDGED, "Resolved."),
+        (ACKNOWLEDGED, "Resolved."),
+        (ACCEPTED, "Somebody else has answered it otherwise"),
+    ):
+        fields = {"csrf": field(page, "csrf"), "action": answer, "note": ""}
+        assert told in (await client.post(action[1], data=fields)).text

@@ -124,8 +124,8 @@ async def resolve_item(
 ) -> Item:
     """Answer an item, do what the answer says, and return it as it is now.
 
-    The item is held last, as a push holds it. Where somebody else has answered it meanwhile,
-    nothing of this answer is done.
+    The item is held after phone and stop, as by a push. Where somebody else has answered it
+    meanwhile, nothing of this answer is done.
     """
     with suppress(_AnsweredMeanwhile):
         async with db.begin() as tx:

@@ -128,8 +128,9 @@ class DayController(Controller):
         asked = shaped(
             {"action": form.text("action"), "note": form.text("note") or None}, ResolveIn
         )
-        await resolve_item(db, keys, form.person, item, asked)
-        return go("/console/inbox?said=resolved")
+        now = await resolve_item(db, keys, form.person, item, asked)
+        said = "resolved" if now.action == asked.action else "answered"
+        return go(f"/console/inbox?said={said}")
 
     @post("/follow-ups/{task_id:str}/done")
     async def done(

@@ -36,6 +36,7 @@ SAID = MappingProxyType(
         "waits": "Another supervisor has to confirm before anything changes.",
         "confirmed": "Confirmed.",
         "resolved": "Resolved.",
+        "answered": "Somebody else has answered it otherwise; nothing of your answer was done.",
         "done": "Done.",
         "signed-out": "You are signed out.",
     }

@@ -54,14 +54,19 @@ def conformance(
     Ends with 0 if nothing deviates. docs/sync-protocol.md tells the rules by their numbers.
     """
     tell = Teller(machine=as_json)
-    if client:
-        results = _try_app(port, minutes, tell)
-    elif own:
-        results = _try_own(data, only, tell)
-    elif url is not None:
-        results = _try_server(url, codes, others, described, only, tell)
-    else:
-        raise click.UsageError("name the URL of a server, or --own, or --client")
+    try:
+        if client:
+            results = _try_app(port, minutes, tell)
+        elif own:
+            results = _try_own(data, only, tell)
+        elif url is not None:
+            results = _try_server(url, codes, others, described, only, tell)
+        else:
+            raise click.UsageError("name the URL of a server, or --own, or --client")
+    except CannotBegin as why:
+        if as_json:
+            tell.result("", {**facts([]), "reason": str(why)})
+        raise click.ClickException(str(why)) from None
     tell.result(summary(results), facts(results))
     if all(result.verdict is Verdict.SKIPPED for result in results):
         raise click.ClickException(f"nothing was tried: {_NO_APP if client else _NO_CHECK}")
@@ -69,7 +74,7 @@ def conformance(
         raise Deviates("it does not conform")
 
 
-_NO_APP = "no app did anything here; point it at the address above, and --minutes lets it be late"
+_NO_APP = "no app did anything that can be judged; --minutes gives it longer"
 _NO_CHECK = "no check has such a number, or the round lacks what it needs"
 
 
@@ -147,12 +152,9 @@ def _try_app(port: int, minutes: float, tell: Teller) -> list[Result]:
 
 def _shown(results: Iterable[Result], tell: Teller) -> list[Result]:
     found = []
-    try:
-        for result in results:
-            tell.done()
-            found.append(result)
-            if not tell.machine:
-                click.echo(line(result))
-    except CannotBegin as why:
-        raise click.ClickException(str(why)) from None
+    for result in results:
+        tell.done()
+        found.append(result)
+        if not tell.machine:
+            click.echo(line(result))
     return found

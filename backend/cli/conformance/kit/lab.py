@@ -68,7 +68,7 @@ class Lab:
     def _enrol(self, code: str, device: dict[str, str]) -> Phone:
         said = {"platform": "conformance", "model": "kit", "app_version": "1", **device}
         answer = self.wire.ask("POST", ENROL, as_bytes({"code": code, "device": said}), JSON)
-        if answer.status == 429:
+        if answer.status == 429 and not self.enrolments:
             wait = answer.headers.get("retry-after", "some")
             raise CannotBegin(f"nobody at this address may enrol at present: wait {wait} seconds")
         self.enrolments.append((code, answer))
@@ -128,12 +128,12 @@ LAST = {"1.3"}
 
 def _knock(wire: Wire) -> None:
     try:
-        wire.ask("GET", "/")
+        wire.ask("OPTIONS", "/driver/v1/evidence")
     except _NO_REPLY as error:
         raise CannotBegin(f"no server answers at {wire.url}: {error}") from error
 
 
-_NO_REPLY = (OSError, HTTPException)
+_NO_REPLY = (OSError, HTTPException, UnicodeError)  # the last one of names that are none
 
 
 def _try(lab: Lab, each: Check) -> Result:

@@ -59,6 +59,8 @@ class Wire:
 
         Raises:
             OSError: there is no such server, or it hung up.
+            HTTPException: what came is no HTTP.
+            UnicodeError: the server's name or the path cannot be written.
         """
         self.said = f"{method} {path} {body[:_SHOWN].decode('utf-8', 'replace')}".strip()
         with contextlib.closing(self._connect()) as line:
