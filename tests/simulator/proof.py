@@ -2,6 +2,9 @@
 
 from hashlib import sha256
 
+from backend.domain.people import SYSTEM
+from backend.domain.stop import ProofState
+from pod.service import settle
 from tests.simulator import mishaps, server
 from tests.simulator.checks import CHECKS, Rows, devices, entities, scopes, stops
 from tests.simulator.history import History
@@ -31,6 +34,7 @@ async def prove(h: History) -> None:
         check(h, rows)
     await snapshots_agree(h)
     await intact(h)
+    await weighed(h)
 
 
 async def drain(h: History) -> None:
@@ -153,3 +157,12 @@ async def intact(h: History) -> None:
         content = b"".join([piece async for piece in blobs.read(hashed)])
         if sha256(content).hexdigest() != hashed or content != h.files[hashed]:
             raise Violated(f"I13: the bytes of {hashed[:6]} are others")
+
+
+async def weighed(h: History) -> None:
+    """L1: no proof still waits for what has come."""
+    for stop in stops(h):
+        async with h.ground.db.begin() as tx:
+            verdict = await settle(tx, SYSTEM, stop)
+            if verdict is not None and verdict.state is ProofState.ACCEPTED:
+                raise Violated(f"L1: the proof of stop {stop.hex[-4:]} waits for nothing")

@@ -59,7 +59,7 @@ _BODIES: dict[str, Callable[[Dice, str, str], Json]] = {
     "stop.delivered": _delivered,
     "stop.failed": lambda dice, *_: {
         "reason": dice.pick((*_REASONS, "bored")),
-        "note": "nobody there",
+        **({"note": "nobody there"} if dice.chance(6) else {}),
     },
     "stop.noted": lambda dice, *_: {"text": f"note {dice.number(1, 99)}"},
     "stop.skipped": lambda *_: {"reason": "later"},
