@@ -23,6 +23,7 @@ from sync.clockwork import (
     Offset,
     began_anew,
     estimate,
+    may_be_late,
     on_the_road,
     tighter,
 )
@@ -101,10 +102,11 @@ class Clocks(Struct, frozen=True):
         boot = self._boot(exchange.sent.boot)
         if boot is not None and anchor is not None:
             known = known._with(replace(boot, anchor=tighter(boot.anchor, anchor)))
+        late = boot is not None and may_be_late(boot.anchor, anchor)
         return replace(
             known,
             offset=exchange.offset or self.offset,
-            marks=self._marks_after(exchange),
+            marks=self.marks if late else self._marks_after(exchange),
         )
 
     def _bounds(self, event: DeviceTime, n: int | None, during: Exchange) -> Bounds:

@@ -282,6 +282,16 @@ def began_anew(old: Anchor, new: Anchor) -> bool:
     return timedelta(milliseconds=max(new.monotonic_ms, 0)) <= passed + ROAD
 
 
+def may_be_late(old: Anchor | None, new: Anchor | None) -> bool:
+    """Whether a call may be one from before, come late, so that nothing says when it was sent.
+
+    A clock that began anew under the same name looks alike; its next call will not.
+    """
+    if old is None or new is None or new.road is not None:
+        return False
+    return new.monotonic_ms <= old.monotonic_ms
+
+
 def read_wall(text: str | None) -> datetime | None:
     """Read a device's RFC 3339 time (a flat battery says 1970); what is unreadable is missing."""
     if text is None:

@@ -59,6 +59,20 @@ def test_an_anchor_of_the_other_boot_is_exact() -> None:
     assert made.uncertainty_ms == 30_180  # a road nobody measured, and an hour of drift
 
 
+@pytest.mark.parametrize("replayed_ms", [0, 60_000])
+def test_an_old_call_come_late_does_not_say_what_was_left_to_tell(replayed_ms: int) -> None:
+    """It says that nothing was recorded yet; that was true when it was sent, and no more."""
+    known = Clocks()
+    for ran_ms in (0, 60_000):
+        heard = NOW - HOUR + timedelta(milliseconds=ran_ms)
+        known = known.after(Exchange(heard, DeviceTime(heard, ran_ms, "old"), 0))
+    happened = NOW - HOUR / 2
+    event = DeviceTime(happened, 1_800_000, "old")
+    late = Exchange(NOW, DeviceTime(NOW - HOUR, replayed_ms, "old"), 0)
+    made = told(event, DeviceTime(NOW, 5, "new"), known.after(late), n=1)
+    assert abs(made.happened - happened) <= timedelta(milliseconds=made.uncertainty_ms or 0)
+
+
 def test_an_anchor_dates_a_call_that_shows_no_clock() -> None:
     """The same boot without a ``client`` block is dated by what an earlier call showed."""
     known = Clocks().after(Exchange(NOW - HOUR, DeviceTime(None, 0, "b"), 4))
