@@ -63,18 +63,20 @@ async def _overtake(case: Case, stop: Stop, ruling: Ruling, ending: Delivered) -
     event_id = new_id()
     change = {**_ended(ending, case.when.happened), "closed_by": event_id}
     entry = await _record(case, stop, change, case.witness(ruling.outcome, id=event_id))
-    await case.tx.flush()
-    verdict = await service.settle(case.tx, case.actor, stop.id, cause=case.cause)
-    findings = service.findings_to_wire(verdict.findings) if verdict else []
-    return Answer(ruling.outcome, None, None, stop, entry, tuple(findings))
+    return Answer(ruling.outcome, None, None, stop, entry, await prove(case, stop))
 
 
 async def _beside(case: Case, stop: Stop, ruling: Ruling) -> Answer:
     """Keep the event beside what already closed the stop; its evidence counts all the same."""
     entry = await note(case, stop, ruling.outcome)
+    return Answer(ruling.outcome, ruling.code, None, stop, entry, await prove(case, stop))
+
+
+async def prove(case: Case, stop: Stop) -> tuple[dict[str, str], ...]:
+    """Judge the proof again with what was just kept; return what it still finds."""
+    await case.tx.flush()
     verdict = await service.settle(case.tx, case.actor, stop.id, cause=case.cause)
-    findings = service.findings_to_wire(verdict.findings) if verdict else []
-    return Answer(ruling.outcome, ruling.code, None, stop, entry, tuple(findings))
+    return tuple(service.findings_to_wire(verdict.findings)) if verdict else ()
 
 
 async def end(

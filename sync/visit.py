@@ -10,7 +10,6 @@ from backend.domain.stop import ProofState, StopState
 from backend.store import visits
 from backend.store.visits import Told
 from backend.tables.stops import Stop
-from pod import service
 from sync import closing, door
 from sync.case import Answer, Case
 from sync.correcting import correct
@@ -114,7 +113,7 @@ async def _add_evidence(case: Case, stop: Stop, ruling: Ruling) -> Answer:
     """More proof for an earlier event: name it, then judge the proof again."""
     await name_evidence(case, stop)
     entry = await note(case, stop, ruling.outcome)
-    return Answer(ruling.outcome, None, None, stop, entry, await _prove(case, stop))
+    return Answer(ruling.outcome, None, None, stop, entry, await closing.prove(case, stop))
 
 
 async def _keep(case: Case, stop: Stop, ruling: Ruling) -> Answer:
@@ -124,20 +123,13 @@ async def _keep(case: Case, stop: Stop, ruling: Ruling) -> Answer:
         change = _arrival(case, stop, ruling)
     entry = await note(case, stop, ruling.outcome, change)
     proves = case.mutation.kind in _PROVING and stop.proof in _OPEN_PROOFS
-    findings = await _prove(case, stop) if proves else ()
+    findings = await closing.prove(case, stop) if proves else ()
     return Answer(ruling.outcome, ruling.code, None, stop, entry, findings)
 
 
 # What a verdict counts besides files and codes, and the proofs that it may still move.
 _PROVING = frozenset({Kind.STOP_NOTED, Kind.PARCEL_SCANNED})
 _OPEN_PROOFS = frozenset({ProofState.AWAITED, ProofState.REFUSED})
-
-
-async def _prove(case: Case, stop: Stop) -> tuple[dict[str, str], ...]:
-    """Judge the proof again with what was just kept; return what it still finds."""
-    await case.tx.flush()
-    verdict = await service.settle(case.tx, case.actor, stop.id, cause=case.cause)
-    return tuple(service.findings_to_wire(verdict.findings)) if verdict else ()
 
 
 def _arrival(case: Case, stop: Stop, ruling: Ruling) -> dict[str, object]:
