@@ -39,9 +39,24 @@ def add(
     password = _password(from_stdin=password_stdin)
     tell = Teller(machine=as_json)
     with installation(settings_for(data), tell) as settings:
-        known = asyncio.run(_add(settings, email, Role(role), sorted(set(depots)), password))
-    facts = {"id": str(known), "email": email.lower(), "role": role, "depots": sorted(set(depots))}
-    tell.result(f"{email} may sign in as {role}.", facts)
+        known, unknown = asyncio.run(
+            _add(settings, email, Role(role), sorted(set(depots)), password)
+        )
+    facts = {
+        "id": str(known),
+        "email": email.lower(),
+        "role": role,
+        "depots": sorted(set(depots)),
+        "unknown_depots": list(unknown),
+    }
+    tell.result(f"{email} may sign in as {role}.{_not_yet(unknown)}", facts)
+
+
+def _not_yet(unknown: tuple[str, ...]) -> str:
+    """A depot comes with the first order for it, and its people may be there before."""
+    if not unknown:
+        return ""
+    return f" No depot is called {', '.join(unknown)} yet: nothing of it is seen until one is."
 
 
 def _password(*, from_stdin: bool) -> str:
@@ -56,9 +71,11 @@ def _password(*, from_stdin: bool) -> str:
 
 async def _add(
     settings: Settings, email: str, role: Role, depots: list[str], password: str
-) -> UUID:
+) -> tuple[UUID, tuple[str, ...]]:
     from backend.cli.ground import database
     from backend.identity.people import add_person
+    from backend.store.people import unknown_depots
 
     async with database(settings) as db, db.begin() as tx:
-        return await add_person(tx, email, role, depots, password)
+        known = await add_person(tx, email, role, depots, password)
+        return known, await unknown_depots(tx, depots)

@@ -1,5 +1,6 @@
 """Queries about people and their sessions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -69,6 +70,12 @@ async def _depot_ids(tx: AsyncSession, codes: tuple[str, ...]) -> frozenset[UUID
     if not codes:
         return frozenset()
     return frozenset(await tx.scalars(select(col(Depot.id)).where(col(Depot.code).in_(codes))))
+
+
+async def unknown_depots(tx: AsyncSession, codes: Sequence[str]) -> tuple[str, ...]:
+    """Those of the codes that no depot bears (yet), in the order given."""
+    known = set(await tx.scalars(select(col(Depot.code)).where(col(Depot.code).in_(codes))))
+    return tuple(code for code in codes if code not in known)
 
 
 def add_session(

@@ -41,6 +41,7 @@ async def test_person_add(pg_url: str, db: Database) -> None:
     assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
     told = json.loads(again.stdout)
     assert told["id"] == json.loads(first.stdout)["id"]
+    assert told["unknown_depots"] == ["N1"]
     async with db.snapshot() as tx:
         row = (await tx.execute(text("SELECT email, role, password_hash FROM person"))).one()
         logged = await tx.scalar(text("SELECT count(*) FROM audit_entry"))
