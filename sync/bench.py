@@ -12,7 +12,7 @@ from backend.identity.callers import CallingDevice
 from backend.keys import Keys
 from backend.store import dispatch, doors, visits
 from backend.store import mutations as store
-from backend.store.database import Tx, moment
+from backend.store.database import Tx, flush, moment
 from backend.store.visits import Told
 from backend.tables.plans import Route
 from backend.tables.stops import Stop
@@ -20,7 +20,7 @@ from sync import journey, visit
 from sync.case import Answer, Case
 from sync.clockwork import Estimate
 from sync.decide import Change, Closer, Holder, Known, uniform
-from sync.kinds import CORRECTABLE, About, about
+from sync.kinds import CORRECTABLE, About, Kind, about
 from sync.matrix import Outcome, Situation
 from sync.mutations import Fault, Heard, Mutation
 from sync.words import LostEvents, Resequenced
@@ -61,9 +61,10 @@ class Bench:
         driver = self._device.driver_id
         stops = await visits.lock_stops(self._tx, driver, stop_ids)
         self._held.stops |= stops
-        ending = [stops[id_] for id_ in _ending(mutations) & stops.keys()]
+        ending = [stops[id_] for id_ in _about(CORRECTABLE, mutations) & stops.keys()]
         taken = {stop.route_id for stop in ending if stop.manifest_driver_id not in {None, driver}}
-        if taken:  # routes that will list a stop less: one order for all that this chunk changes
+        taken |= {stops[id_].route_id for id_ in _about(_MENDED, mutations) & stops.keys()}
+        if taken:  # routes that list a stop less or more: one order for all this chunk changes
             await visits.hold_routes(self._tx, taken | route_ids)
         self._held.routes |= await visits.lock_routes(self._tx, driver, route_ids)
         self._held.told |= await visits.told(
@@ -112,9 +113,16 @@ class Bench:
             return _UNKNOWN
         before = stop.closed_by
         answer = await visit.judge(case, stop, self._known(stop), self._closed(stop))
-        if stop.closed_by is not None and stop.closed_by != before:
+        if case.mutation.kind is Kind.STOP_CORRECTED:
+            await self._look_again(stop)
+        elif stop.closed_by is not None and stop.closed_by != before:
             self._held.told.setdefault(stop.id, []).append(_own(case, stop.closed_by, stop))
         return answer if answer.row is not None else replace(answer, stop=stop)
+
+    async def _look_again(self, stop: Stop) -> None:
+        """A correction may leave the stop as somebody else ended it."""
+        await flush(self._tx)
+        self._held.told |= await visits.told(self._tx, [stop], self._held.since, self._device.id)
 
     def _known(self, stop: Stop) -> Known:
         told = self._held.told.get(stop.id, [])
@@ -188,12 +196,15 @@ def _own(case: Case, event_id: UUID, stop: Stop) -> Told:
     )
 
 
-def _ending(mutations: Iterable[Mutation]) -> set[UUID]:
-    """Return the stops at which a visit is said to have ended."""
+_MENDED = frozenset({Kind.STOP_CORRECTED})
+
+
+def _about(kinds: frozenset[Kind], mutations: Iterable[Mutation]) -> set[UUID]:
+    """Return the stops that mutations of these kinds speak of."""
     return {
         mutation.frame.stop_id
         for mutation in mutations
-        if mutation.kind in CORRECTABLE and mutation.frame.stop_id is not None
+        if mutation.kind in kinds and mutation.frame.stop_id is not None
     }
 
 

@@ -9,7 +9,7 @@ from backend.audit.record import Event, record
 from backend.dispatch.attempts import follow_stop
 from backend.domain.people import ActorType
 from backend.domain.reasons import EXCEPTION_REASONS
-from backend.domain.stop import StopState
+from backend.domain.stop import ProofState, StopState
 from backend.ids import new_id
 from backend.store import segments
 from backend.store.database import moment
@@ -19,10 +19,10 @@ from backend.tables.stops import Stop
 from pod import service
 from pod.evidence import DoorFacts
 from sync.case import Answer, Case, wire
-from sync.decide import ACTS, moves
+from sync.decide import moves
 from sync.door import answer_at_door, ask_if_locked
 from sync.kinds import Kind
-from sync.matrix import Outcome, Ruling
+from sync.matrix import Act, Outcome, Ruling
 from sync.note import name_evidence, note
 from sync.words import Delivered, Failed
 
@@ -41,11 +41,12 @@ async def close(
         return Answer(Outcome.REJECTED, "reason_unknown", detail)
     door = await answer_at_door(case, stop, ending)
     await name_evidence(case, stop, ending)
-    if ruling.effect and moves(ACTS[case.mutation.kind], StopState(stop.state)):
+    act = Act.FAIL if isinstance(ending, Failed) else Act.DELIVER
+    if ruling.effect and moves(act, StopState(stop.state)):
         return await end(case, stop, ruling.outcome, ending, door)
     if ruling.effect and isinstance(ending, Delivered) and _came_first(case, closed):
         return await _overtake(case, stop, ruling, ending)
-    return await _beside(case, stop, ruling)
+    return await beside(case, stop, ruling.outcome, ruling.code)
 
 
 def _came_first(case: Case, closed: Told | None) -> bool:
@@ -66,10 +67,10 @@ async def _overtake(case: Case, stop: Stop, ruling: Ruling, ending: Delivered) -
     return Answer(ruling.outcome, None, None, stop, entry, await prove(case, stop))
 
 
-async def _beside(case: Case, stop: Stop, ruling: Ruling) -> Answer:
+async def beside(case: Case, stop: Stop, outcome: Outcome, code: str | None = None) -> Answer:
     """Keep the event beside what already closed the stop; its evidence counts all the same."""
-    entry = await note(case, stop, ruling.outcome)
-    return Answer(ruling.outcome, ruling.code, None, stop, entry, await prove(case, stop))
+    entry = await note(case, stop, outcome)
+    return Answer(outcome, code, None, stop, entry, await prove(case, stop))
 
 
 async def prove(case: Case, stop: Stop) -> tuple[dict[str, str], ...]:
@@ -98,12 +99,14 @@ async def end(
     verdict = await service.weigh(case.tx, stop, claim, policy=policy, door=door)
     findings = tuple(service.findings_to_wire(verdict.findings))
     event_id = new_id()
-    due = service.evidence_due(policy, verdict, moment(case.tx))
+    proof, due = verdict.state, service.evidence_due(policy, verdict, moment(case.tx))
+    if stop.proof == ProofState.WAIVED and stop.state == _state(ending):
+        proof, due = ProofState.WAIVED, None  # given for this end, whatever its details are
     # What the end of the day took off the manifest stays off it: the phone knows its receipt.
     holder = case.device.driver_id if stop.manifest_driver_id else None
     change = {
         **_ended(ending, case.when.happened),
-        "proof": verdict.state.value,
+        "proof": proof.value,
         "closed_by": event_id,
         "evidence_due_at": due,
         "manifest_driver_id": holder,
@@ -138,8 +141,12 @@ async def _record(
 def _ended(ending: Ending, happened: datetime) -> dict[str, Any]:
     """Return the columns that say how a visit ended."""
     if isinstance(ending, Failed):
-        told = {"state": StopState.FAILED.value, "method": None, "reason": ending.reason}
+        told = {"state": _state(ending).value, "method": None, "reason": ending.reason}
         return {**told, "recipient": None, "closed_at": happened}
     recipient = ending.recipient.name if ending.recipient else None
-    told = {"state": StopState.DELIVERED.value, "method": ending.method.value, "reason": None}
+    told = {"state": _state(ending).value, "method": ending.method.value, "reason": None}
     return {**told, "recipient": recipient, "closed_at": happened}
+
+
+def _state(ending: Ending) -> StopState:
+    return StopState.FAILED if isinstance(ending, Failed) else StopState.DELIVERED

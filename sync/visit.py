@@ -1,13 +1,11 @@
 """What a mutation does to a stop: the matrix rules, and the ruling is carried out."""
 
 from types import MappingProxyType
-from uuid import UUID
 
 from backend.dispatch.follow_ups import open_follow_up
 from backend.dispatch.inbox import open_item
 from backend.domain.inbox import InboxKind
 from backend.domain.stop import ProofState, StopState
-from backend.store import visits
 from backend.store.visits import Told
 from backend.tables.stops import Stop
 from sync import closing, door
@@ -24,7 +22,6 @@ from sync.words import (
     Delivered,
     EvidenceAdded,
     Failed,
-    ParcelOutcome,
     Scanned,
 )
 
@@ -32,9 +29,14 @@ from sync.words import (
 async def judge(case: Case, stop: Stop, known: Known, closed: Told | None) -> Answer:
     """Rule on a mutation about a stop whose row is held, and carry the ruling out."""
     decision = decide(_said(case), known, _facts(case, stop, known))
-    answer = await _carry_out(case, stop, decision.ruling, closed)
+    body = case.mutation.body
+    if isinstance(body, Corrected) and decision.ruling.effect:
+        answer, decision = await correct(case, stop, body, known, closed, decision)
+    else:
+        answer = await _carry_out(case, stop, decision.ruling, closed)
     if (item := _question(decision.ruling, answer)) is not None:
-        await _ask(case, stop, item, _DETAILS.get(item) or _told(case, decision))
+        detail = answer.detail or _DETAILS.get(item) or _told(case, decision)
+        await _ask(case, stop, item, detail)
     opens, cause = decision.ruling.opens, case.heard.id
     if opens is not None and cause is not None and answer.outcome is Outcome.CONFLICT:
         await open_follow_up(case.tx, opens, stop.id, cause)
@@ -43,9 +45,7 @@ async def judge(case: Case, stop: Stop, known: Known, closed: Told | None) -> An
 
 def _said(case: Case) -> Said:
     body, frame = case.mutation.body, case.mutation.frame
-    partly = isinstance(body, Delivered) and any(
-        parcel.outcome is not ParcelOutcome.DELIVERED for parcel in body.parcels
-    )
+    partly = isinstance(body, Delivered) and body.is_partial
     barcode = body.barcode if isinstance(body, Scanned) else None
     return Said(case.mutation.kind, frame.base, case.when.happened, partly, barcode)
 
@@ -91,22 +91,12 @@ async def _carry_out(case: Case, stop: Stop, ruling: Ruling, closed: Told | None
     match case.mutation.body:
         case Delivered() | Failed() as ending:
             return await closing.close(case, stop, ruling, ending, closed)
-        case Corrected() as corrected if ruling.effect:
-            mends = await _closed_it(case, stop, corrected.corrects, closed)
-            return await correct(case, stop, corrected, closed, mends=mends)
         case CodePresented() as body:
             return await door.present(case, stop, body)
         case EvidenceAdded():
             return await _add_evidence(case, stop, ruling)
         case _:
             return await _keep(case, stop, ruling)
-
-
-async def _closed_it(case: Case, stop: Stop, named: UUID, closed: Told | None) -> bool:
-    """Whether the named event is what closed the stop, or what was mended since then."""
-    if closed is not None and closed.mutation_id == named:
-        return True
-    return await visits.has_closed(case.tx, stop.id, case.device.driver_id, named)
 
 
 async def _add_evidence(case: Case, stop: Stop, ruling: Ruling) -> Answer:

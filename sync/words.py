@@ -126,6 +126,11 @@ class Delivered(Struct, frozen=True):
     signature: Signature | None = None
     note: Text | None = None
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether some parcel was not delivered."""
+        return any(parcel.outcome is not ParcelOutcome.DELIVERED for parcel in self.parcels)
+
 
 class Failed(Struct, frozen=True):
     """They did not."""

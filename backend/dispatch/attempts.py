@@ -45,6 +45,9 @@ async def follow_stop(
             change: dict[str, object] = {"state": ConsignmentState.CANCELLED.value}
             await _record(tx, actor, "consignment.cancelled", consignment.id, change, cause)
             tell(tx, policy, Milestone.FAILED, consignment, stop.id, event="stop.cancelled")
+        case _ if amends and settled:
+            out: dict[str, object] = {"state": ConsignmentState.RELEASED.value}
+            await _record(tx, actor, "consignment.released", consignment.id, out, cause)
         case _:
             pass
 

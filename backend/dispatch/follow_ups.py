@@ -1,5 +1,6 @@
 """What must follow where a fact contradicted what was decided: opened once, done once."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from backend.audit.record import Event, record
@@ -53,12 +54,16 @@ async def finish(tx: Tx, actor: Actor, person_id: UUID, id_: UUID) -> None:
 
 
 async def withdraw(
-    tx: Tx, actor: Actor, kind: FollowUpKind, stop_id: UUID, mutation_id: UUID
+    tx: Tx, actor: Actor, stop_id: UUID, causes: Collection[UUID], *, doubles: bool
 ) -> None:
-    """Close a task whose cause was taken back; harmless where it is done. The stop is held."""
-    task = await store.lock_cause(tx, stop_id, kind, mutation_id)
-    if task is not None:
-        await _finish(tx, actor, task, None)
+    """Close the tasks of a stop whose causes were taken back; the stop is held.
+
+    ``doubles``: no two deliveries are left, so that nobody has to sort them out either.
+    """
+    for task in await store.lock_open(tx, stop_id):
+        double = doubles and task.kind == FollowUpKind.DUPLICATE_DELIVERY
+        if double or task.mutation_id in causes:
+            await _finish(tx, actor, task, None)
 
 
 async def _finish(tx: Tx, actor: Actor, task: FollowUp, person_id: UUID | None) -> None:

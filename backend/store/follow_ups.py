@@ -1,6 +1,6 @@
 """Queries about what must follow where a fact contradicted what was decided."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
-from backend.domain.follow_up import FollowUpKind
+from backend.domain.follow_up import FollowUpKind, FollowUpState
 from backend.tables.follow_ups import FollowUp
 
 
@@ -59,16 +59,14 @@ async def lock(tx: AsyncSession, id_: UUID) -> FollowUp | None:
     return (await tx.execute(query)).scalar_one_or_none()
 
 
-async def lock_cause(
-    tx: AsyncSession, stop_id: UUID, kind: FollowUpKind, mutation_id: UUID
-) -> FollowUp | None:
-    """Find the follow-up of a cause and hold it."""
-    query = select(FollowUp).where(
-        col(FollowUp.stop_id) == stop_id,
-        col(FollowUp.kind) == kind.value,
-        col(FollowUp.mutation_id) == mutation_id,
+async def lock_open(tx: AsyncSession, stop_id: UUID) -> Sequence[FollowUp]:
+    """Hold what is still to be done at a stop, oldest first."""
+    query = (
+        select(FollowUp)
+        .where(col(FollowUp.stop_id) == stop_id, col(FollowUp.state) == FollowUpState.OPEN.value)
+        .order_by(col(FollowUp.id))
     )
-    return (await tx.execute(query.with_for_update())).scalar_one_or_none()
+    return (await tx.scalars(query.with_for_update())).all()
 
 
 async def find(tx: AsyncSession, id_: UUID) -> Task | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
@@ -13,7 +14,7 @@ from backend.store.database import Tx, flush
 from backend.store.direct import adopt, fetch
 from backend.tables.audit import AuditEntry
 from backend.tables.plans import Route
-from backend.tables.stops import Stop, StopEvent
+from backend.tables.stops import Stop
 
 
 class Told(Struct, frozen=True):
@@ -123,20 +124,56 @@ async def route_office_version(tx: Tx, route_id: UUID) -> int:
     return (await tx.scalar(query)) or 0
 
 
-_ENDINGS = ("stop.delivered", "stop.failed", "stop.corrected")
+class Word(Struct, frozen=True):
+    """A word on how a visit ended: a driver's, or one by which the office set the stop.
+
+    ``to`` is the state an override asked for, ``corrects`` the mutation that a driver mends, and
+    ``ending`` and ``body`` say how the visit ended by this word.
+    """
+
+    id: UUID
+    kind: str
+    source: str
+    actor_id: str
+    mutation_id: UUID | None
+    outcome: str
+    happened: datetime
+    known: datetime
+    fix: dict[str, Any] | None
+    to: str | None
+    corrects: UUID | None
+    ending: str
+    body: dict[str, Any]
 
 
-async def has_closed(tx: Tx, stop_id: UUID, driver_id: UUID, mutation_id: UUID) -> bool:
-    """Return whether this mutation of the driver once closed the stop."""
-    query = select(col(StopEvent.id)).where(
-        col(StopEvent.stop_id) == stop_id,
-        col(StopEvent.mutation_id) == mutation_id,
-        col(StopEvent.source) == ActorType.DRIVER.value,
-        col(StopEvent.actor_id) == str(driver_id),
-        col(StopEvent.kind).in_(_ENDINGS),
-        col(StopEvent.outcome).in_(("applied", "conflict")),
-    )
-    return await tx.scalar(query.limit(1)) is not None
+_WORDS = """
+SELECT id, kind, source, actor_id, mutation_id, outcome, happened, known, fix,
+       body ->> 'to', (body ->> 'corrects')::uuid,
+       coalesce(body #>> '{becomes,kind}', kind), coalesce(body #> '{becomes,body}', body)
+FROM stop_event
+WHERE stop_id = $1 AND (source = 'driver'
+    AND kind IN ('stop.delivered', 'stop.failed', 'stop.corrected') OR kind = 'stop.overridden')
+ORDER BY version
+"""
+
+
+async def words(tx: Tx, stop_id: UUID) -> list[Word]:
+    """Return what was told of how a visit ended, oldest first."""
+    await flush(tx)
+    return [Word(*row) for row in await fetch(tx, _WORDS, stop_id)]
+
+
+_HOLDER = """
+SELECT a.driver_id FROM stop_assignment a JOIN route ON route.manifest_driver_id = a.driver_id
+WHERE a.stop_id = $1 AND a.driver_id <> $2 AND a.until IS NULL
+  AND route.id = $3 AND route.state IN ('released', 'started')
+"""
+
+
+async def other_holder(tx: Tx, stop: Stop, driver_id: UUID) -> UUID | None:
+    """Return the driver to whom a stop was given instead of this one, if he is out with it."""
+    rows = await fetch(tx, _HOLDER, stop.id, driver_id, stop.route_id)
+    return rows[0][0] if rows else None
 
 
 async def route_stops(tx: Tx, route_id: UUID) -> list[Stop]:

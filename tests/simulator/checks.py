@@ -81,8 +81,10 @@ class Rows:
 _QUERIES = {
     "mutations": "SELECT device_id, n, numbered, id, raw, outcome, code, receipt "
     "FROM mutation WHERE device_id = ANY($1) ORDER BY seq",
-    "events": "SELECT stop_id, version, kind, source, mutation_id, outcome, happened, known, "
-    "uncertainty_ms FROM stop_event WHERE stop_id = ANY($1)",
+    "events": "SELECT stop_id, version, kind, source, actor_id, mutation_id, outcome, happened, "
+    "known, uncertainty_ms, body ->> 'to' AS to_state, body ->> 'corrects' AS corrects, "
+    "coalesce(body #>> '{becomes,kind}', kind) AS says "
+    "FROM stop_event WHERE stop_id = ANY($1) ORDER BY version",
     "stops": "SELECT id, version, state, proof, manifest_driver_id, entry FROM stop "
     "WHERE id = ANY($1)",
     "versions": "SELECT entity_id, max(n) AS n FROM audit_entry WHERE entity_id = ANY($1) "
@@ -206,7 +208,43 @@ def timed(h: History, rows: Rows) -> None:
                 raise Violated(f"I15: {_named(acked)} is {off} off, and was said to be ±{bound} ms")
 
 
-CHECKS = (kept, once, numbered, counted, shown, asked, timed)
+def stood(_: History, rows: Rows) -> None:
+    """I9: a delivery that its driver did not take back stands, whatever another driver takes back;
+    one that all took back does not.
+    """
+    words: dict[UUID, list[Record]] = defaultdict(list)
+    for row in rows.events:
+        words[row["stop_id"]].append(row)
+    for row in rows.stops:
+        told = _standing(words[row["id"]])
+        if told is not None and told != (row["state"] == "delivered"):
+            stands = "a delivery stands" if told else "no delivery stands"
+            raise Violated(f"I9: stop {row['id'].hex[-4:]} is {row['state']}, and {stands}")
+
+
+def _standing(words: list[Record]) -> bool | None:
+    """Whether a delivery of some driver stands; None where the office had the last word."""
+    accounts: dict[str, tuple[str, str]] = {}  # by its first mutation: whose, and what it says
+    belongs: dict[str, str] = {}
+    office = False
+    for word in words:
+        if word["kind"] == "stop.overridden":
+            office = office or word["to_state"] in {"delivered", "failed"}
+        if word["source"] != "driver" or word["kind"] not in _ENDINGS:
+            continue
+        id_, whose, says = str(word["mutation_id"]), word["actor_id"], word["says"]
+        root = belongs.get(str(word["corrects"]), "")
+        if word["corrects"] is None:
+            again = [one for one, said in accounts.items() if said == (whose, says)]
+            root = again[0] if again and word["outcome"] == "recorded" else id_
+        belongs[id_] = root
+        if word["corrects"] is None or word["outcome"] != "recorded":
+            accounts[root] = (whose, says)
+    return None if office else any(says == "stop.delivered" for _, says in accounts.values())
+
+
+_ENDINGS = {"stop.delivered", "stop.failed", "stop.corrected"}
+CHECKS = (kept, once, numbered, counted, shown, asked, timed, stood)
 
 
 def _named(acked: Acked) -> str:
