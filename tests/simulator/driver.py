@@ -20,8 +20,27 @@ async def act(h: History) -> None:
     for _ in range(h.dice.number(1, 3)):
         h.pass_time(60)
         made = record(h, phone)
-        h.tally[f"said {made.kind}"] += 1
-        h.tell(f"{h.name(phone)} records {made.n}: {made.kind} {(made.stop or '')[-4:]}")
+        _told_of(h, phone, made)
+        while made.kind in _ENDINGS and h.dice.chance(2.5):
+            h.pass_time(10)
+            made = _mend(h, phone, made)
+            _told_of(h, phone, made)
+
+
+_ENDINGS = ("stop.delivered", "stop.failed", "stop.corrected")
+
+
+def _told_of(h: History, phone: Phone, made: Said) -> None:
+    h.tally[f"said {made.kind}"] += 1
+    h.tell(f"{h.name(phone)} records {made.n}: {made.kind} {(made.stop or '')[-4:]}")
+
+
+def _mend(h: History, phone: Phone, wrong: Said) -> Said:
+    """Think better of how a visit ended, at once."""
+    stop = wrong.stop or h.every_stop[0]
+    body = said.body_of("stop.corrected", h.dice, h.ids, wrong.id, code_of(h, stop))
+    base = phone.version("stop", stop)
+    return phone.record(h.now, h.fresh_id(), "stop.corrected", body, stop_id=stop, base=base)
 
 
 def record(h: History, phone: Phone) -> Said:
