@@ -20,7 +20,7 @@ from sync import journey, visit
 from sync.case import Answer, Case
 from sync.clockwork import Estimate
 from sync.decide import Change, Closer, Holder, Known, uniform
-from sync.kinds import CORRECTABLE, About, about
+from sync.kinds import CORRECTABLE, About, Kind, about
 from sync.matrix import Outcome, Situation
 from sync.mutations import Fault, Heard, Mutation
 from sync.words import LostEvents, Resequenced
@@ -61,6 +61,7 @@ class Bench:
         driver = self._device.driver_id
         stops = await visits.lock_stops(self._tx, driver, stop_ids)
         self._held.stops |= stops
+        route_ids |= {stops[id_].route_id for id_ in _skipped(mutations) & stops.keys()}
         ending = [stops[id_] for id_ in _ending(mutations) & stops.keys()]
         taken = {stop.route_id for stop in ending if stop.manifest_driver_id not in {None, driver}}
         if taken:  # routes that will list a stop less: one order for all that this chunk changes
@@ -194,6 +195,15 @@ def _ending(mutations: Iterable[Mutation]) -> set[UUID]:
         mutation.frame.stop_id
         for mutation in mutations
         if mutation.kind in CORRECTABLE and mutation.frame.stop_id is not None
+    }
+
+
+def _skipped(mutations: Iterable[Mutation]) -> set[UUID]:
+    """Return the stops that are to go behind the others of their routes."""
+    return {
+        mutation.frame.stop_id
+        for mutation in mutations
+        if mutation.kind is Kind.STOP_SKIPPED and mutation.frame.stop_id is not None
     }
 
 

@@ -10,7 +10,7 @@ from backend.domain.stop import ProofState, StopState
 from backend.store import visits
 from backend.store.visits import Told
 from backend.tables.stops import Stop
-from sync import closing, door
+from sync import closing, door, order
 from sync.case import Answer, Case
 from sync.correcting import correct
 from sync.decide import Decision, Known, Said, decide, moves
@@ -26,6 +26,7 @@ from sync.words import (
     Failed,
     ParcelOutcome,
     Scanned,
+    Skipped,
 )
 
 
@@ -96,6 +97,8 @@ async def _carry_out(case: Case, stop: Stop, ruling: Ruling, closed: Told | None
             return await correct(case, stop, corrected, closed, mends=mends)
         case CodePresented() as body:
             return await door.present(case, stop, body)
+        case Skipped() if ruling.effect:
+            return await order.skip(case, stop, ruling)
         case EvidenceAdded():
             return await _add_evidence(case, stop, ruling)
         case _:
