@@ -52,11 +52,21 @@ class DoorstepError(Exception):
 
 
 class Malformed(DoorstepError):
-    """The input is not what the contract describes."""
+    """The input is not what the contract describes; where no place can be told, it is all of it."""
 
     code = "malformed"
     status = 400
     title = "The request is malformed"
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        errors: Sequence[InputError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail, errors=errors, headers=headers)
+        self.errors = self.errors or (InputError("", self.code, self.detail),)
 
 
 class NotSignedIn(DoorstepError):

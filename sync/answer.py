@@ -6,6 +6,7 @@ reads is what a snapshot after it would be (decision 0014). A call that only ask
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from msgspec import UNSET, UnsetType
 
@@ -20,7 +21,6 @@ from backend.store.devices import Journal
 from backend.store.manifests import Standing
 from sync import contact
 from sync.call import Call
-from sync.clocks import Exchange
 from sync.cursor import Cursor
 from sync.pull import Digests, Pulled, held_at, pull
 from sync.push import Pushed, push
@@ -79,7 +79,7 @@ class Answering:
             receipts=pushed.receipts,
             evidence_wanted=[] if device.revoked else standing.wanted,
             wipe="after_flush" if device.revoked else UNSET,
-            warnings=_warnings(call.exchange),
+            warnings=_warnings(call.ahead),
             **(pulled.members() if pulled else {}),
         )
 
@@ -99,10 +99,9 @@ async def _note_contact(db: Database, call: Call) -> None:
             devices.keep_journal(tx, journal)
 
 
-def _warnings(exchange: Exchange) -> list[WarningOut] | UnsetType:
+def _warnings(ahead: timedelta | None) -> list[WarningOut] | UnsetType:
     """Tell the driver if his clock is so wrong that he should set it."""
-    offset = exchange.offset
-    if offset is None or not is_off(offset.ahead):
+    if ahead is None or not is_off(ahead):
         return UNSET
-    told = f"this phone's clock is {off_by(offset.ahead)}; set it to network time"
+    told = f"this phone's clock is {off_by(ahead)}; set it to network time"
     return [WarningOut("clock_skew", told)]

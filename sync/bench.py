@@ -61,6 +61,7 @@ class Bench:
         driver = self._device.driver_id
         stops = await visits.lock_stops(self._tx, driver, stop_ids)
         self._held.stops |= stops
+        route_ids |= {stops[id_].route_id for id_ in _about(_SKIPPED, mutations) & stops.keys()}
         ending = [stops[id_] for id_ in _about(CORRECTABLE, mutations) & stops.keys()]
         taken = {stop.route_id for stop in ending if stop.manifest_driver_id not in {None, driver}}
         taken |= {stops[id_].route_id for id_ in _about(_MENDED, mutations) & stops.keys()}
@@ -197,6 +198,7 @@ def _own(case: Case, event_id: UUID, stop: Stop) -> Told:
 
 
 _MENDED = frozenset({Kind.STOP_CORRECTED})
+_SKIPPED = frozenset({Kind.STOP_SKIPPED})
 
 
 def _about(kinds: frozenset[Kind], mutations: Iterable[Mutation]) -> set[UUID]:

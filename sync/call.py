@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
 from msgspec import Raw, Struct
 
 from sync.clocks import Exchange
-from sync.clockwork import DeviceTime, Echo, read_wall
+from sync.clockwork import DeviceTime, Echo
 from sync.envelope import Client, Envelope
 from sync.mutations import Heard, hear
+from sync.wall import ahead_by, read_wall
 from sync.words import Millis, Moment
 
 
@@ -24,7 +25,10 @@ class HeardOfUs(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call; nothing of it has been held against the database yet."""
+    """One call; nothing of it has been held against the database yet.
+
+    ``ahead`` is by how much the phone's wall clock is, however wrong.
+    """
 
     device_id: UUID
     cursor: str | None
@@ -32,13 +36,16 @@ class Call:
     client: Client
     exchange: Exchange
     batch: Sequence[Heard]
+    ahead: timedelta | None = None
 
 
 def open_call(device_id: UUID, arrived: datetime, envelope: Envelope) -> Call:
     """Read what a phone brought."""
     batch = [hear(raw) for raw in envelope.mutations]
-    exchange = _exchange(arrived, envelope.client, batch)
-    return Call(device_id, envelope.cursor, envelope.pull, envelope.client, exchange, batch)
+    client = envelope.client
+    exchange = _exchange(arrived, client, batch)
+    ahead = ahead_by(client.wall, arrived)
+    return Call(device_id, envelope.cursor, envelope.pull, client, exchange, batch, ahead)
 
 
 def _exchange(arrived: datetime, client: Client, batch: Sequence[Heard]) -> Exchange:

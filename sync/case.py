@@ -15,10 +15,11 @@ from backend.store.database import Tx, moment
 from backend.tables.base import Audited
 from backend.tables.stops import Stop
 from pod.service import without_secrets
-from sync.clockwork import Estimate, read_wall
+from sync.clockwork import Estimate
 from sync.matrix import Outcome
 from sync.mutations import Heard, Mutation
 from sync.receipts import FindingOut, Receipt, StopOut
+from sync.wall import read_wall
 
 
 class Case(Struct, frozen=True):

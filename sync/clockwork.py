@@ -6,7 +6,7 @@ only the wall clock speaks, corrected by what it was off when we last saw it. A 
 alone bounds nothing, and no wall time decides anything: see ``Estimate.bounded``.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
@@ -290,16 +290,3 @@ def may_be_late(old: Anchor | None, new: Anchor | None) -> bool:
     if old is None or new is None or new.road is not None:
         return False
     return new.monotonic_ms <= old.monotonic_ms
-
-
-def read_wall(text: str | None) -> datetime | None:
-    """Read a device's RFC 3339 time (a flat battery says 1970); what is unreadable is missing."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        moment = aware.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return moment if 1970 <= moment.year <= 2200 else None

@@ -8,10 +8,10 @@ from backend.store.devices import Journal
 from backend.store.feed import driver_scope
 from sync import clocks
 from sync.call import Call
-from sync.clockwork import read_wall
 from sync.cursor import Cursor
 from sync.pull import held_at
 from sync.receipts import Receipt
+from sync.wall import read_wall
 
 # A phone that only asks is noted at most this often, so that an idle sync writes nothing.
 _EVERY = timedelta(minutes=1)
@@ -28,8 +28,8 @@ def note(journal: Journal, call: Call, receipts: Sequence[Receipt], now: datetim
     journal.pending = _left(call, receipts)
     oldest = call.client.oldest_pending_at
     journal.oldest_pending_at = None if journal.pending == 0 else read_wall(oldest)
-    if call.exchange.offset is not None:
-        journal.skew_ms = call.exchange.offset.ahead // timedelta(milliseconds=1)
+    if call.ahead is not None:
+        journal.skew_ms = call.ahead // timedelta(milliseconds=1)
     here = Cursor(journal.epoch, driver_scope(journal.device.driver_id), journal.v)
     held = held_at(call.cursor, here, journal.floor)
     if held is not None:

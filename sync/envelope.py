@@ -1,12 +1,14 @@
 """The envelope of a sync call: only ``mutations``, ``cursor`` and ``pull`` can fail a request."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from backend.errors import Malformed, TooLarge
+from backend.errors import InputError, Malformed, TooLarge
 from sync import split
 from sync.words import Moment
 
@@ -75,16 +77,37 @@ def open_envelope(raw: bytes) -> Envelope:
     return Envelope(cursor, pull, _client(client), tuple(mutations))
 
 
+_BROKEN = (split.Unbalanced, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
 def _slowly(raw: bytes) -> tuple[str | None, bool, bytes, list[bytes]]:
     """Something in it is broken; if that is inside one mutation, only that one shall fail."""
-    try:
-        members = split.members(raw)
-        mutations = split.items(members.get(b"mutations", b"[]"))
+    with _at(""):
+        members = split.members(raw, strictly=True)
+    with _at("/mutations"):
+        mutations = _mutations(members.get(b"mutations", b"[]"))
+    with _at("/cursor"):
         cursor = _cursor(members.get(b"cursor", b"null"))
+    with _at("/pull"):
         pull = msgspec.json.decode(members.get(b"pull", b"true"), type=bool)
-    except (split.Unbalanced, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise EnvelopeInvalid(str(error).encode("ascii", "replace").decode()[:200]) from error
     return cursor, pull, members.get(b"client", b"{}"), mutations
+
+
+@contextmanager
+def _at(pointer: str) -> Iterator[None]:
+    """Say where the envelope is none."""
+    try:
+        yield
+    except _BROKEN as error:
+        code = "wrong_type" if isinstance(error, msgspec.ValidationError) else "malformed"
+        detail = str(error).encode("ascii", "replace").decode()[:200]
+        raise EnvelopeInvalid(detail, errors=[InputError(pointer, code, detail)]) from error
+
+
+def _mutations(raw: bytes) -> list[bytes]:
+    if not raw.startswith(b"["):
+        raise msgspec.ValidationError("Expected `array`")
+    return split.items(raw)
 
 
 def _cursor(raw: bytes) -> str | None:
@@ -98,7 +121,28 @@ def _cursor(raw: bytes) -> str | None:
 
 
 def _client(raw: bytes) -> Client:
+    """Read what a phone says of itself; a member that cannot be read is one it did not send."""
     try:
         return msgspec.json.decode(raw, type=Client)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Client()
+    except _BROKEN:
+        return _legible_client(raw)
+
+
+def _legible_client(raw: bytes) -> Client:
+    """Read each member for itself, so that a wrong count costs nobody the phone's clocks."""
+    client = Client()
+    try:
+        members = split.members(raw)
+    except split.Unbalanced:
+        return client
+    for name in Client.__struct_fields__:
+        try:
+            one = msgspec.json.decode(_object(name, members[name.encode()]), type=Client)
+        except (KeyError, *_BROKEN):
+            continue
+        client = msgspec.structs.replace(client, **{name: getattr(one, name)})
+    return client
+
+
+def _object(name: str, value: bytes) -> bytes:
+    return b'{"%s":%s}' % (name.encode(), value)

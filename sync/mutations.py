@@ -176,16 +176,24 @@ def _at(value: object) -> At | None:
 
 
 def _typed(kind: Kind, version: int, value: dict[str, object]) -> Mutation | Fault:
+    where = "$"
     try:
         frame = msgspec.convert(value, Frame)
+        where = "$.body"
         body = read_body(kind, version, value.get("body", {}))
     except (msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
-        return Fault("malformed", told(error))
+        return Fault("malformed", _placed(told(error), where))
     if about(kind) is About.STOP and frame.stop_id is None:
         return Fault("malformed", "stop_id is missing - at `$.stop_id`")
     if about(kind) is About.ROUTE and frame.route_id is None:
         return Fault("malformed", "route_id is missing - at `$.route_id`")
     return Mutation(kind, version, frame, body)
+
+
+def _placed(why: str, where: str) -> str:
+    """Say where in the mutation; the decoder counts from what it was given."""
+    words, found, path = why.rpartition(" - at `$")
+    return f"{words} - at `{where}{path}" if found else f"{why} - at `{where}`"
 
 
 def read_body(kind: Kind, version: int, value: object) -> Body:

@@ -8,7 +8,7 @@ from backend.domain.inbox import InboxKind
 from backend.domain.stop import ProofState, StopState
 from backend.store.visits import Told
 from backend.tables.stops import Stop
-from sync import closing, door
+from sync import closing, door, order
 from sync.case import Answer, Case
 from sync.correcting import correct
 from sync.decide import Decision, Known, Said, decide, moves
@@ -23,6 +23,7 @@ from sync.words import (
     EvidenceAdded,
     Failed,
     Scanned,
+    Skipped,
 )
 
 
@@ -93,6 +94,8 @@ async def _carry_out(case: Case, stop: Stop, ruling: Ruling, closed: Told | None
             return await closing.close(case, stop, ruling, ending, closed)
         case CodePresented() as body:
             return await door.present(case, stop, body)
+        case Skipped() if ruling.effect:
+            return await order.skip(case, stop, ruling)
         case EvidenceAdded():
             return await _add_evidence(case, stop, ruling)
         case _:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from msgspec import Struct
@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from backend.domain.people import ActorType
-from backend.store.database import Tx, flush
+from backend.store.database import Tx, flush, show_rows
 from backend.store.direct import adopt, fetch
 from backend.tables.audit import AuditEntry
 from backend.tables.plans import Route
@@ -180,3 +180,13 @@ async def route_stops(tx: Tx, route_id: UUID) -> list[Stop]:
     """Return a route's stops in order, as this transaction has them; none are locked here."""
     query = select(Stop).where(col(Stop.route_id) == route_id)
     return list(await tx.scalars(query.order_by(col(Stop.sequence), col(Stop.id))))
+
+
+async def last_place(tx: Tx, route_id: UUID, *, besides: UUID) -> int:
+    """Return the greatest place among a route's other stops, 0 if it has none."""
+    await show_rows(tx, Stop, lambda row: row.route_id == route_id and row.id != besides)
+    rows = await fetch(tx, _LAST_PLACE, route_id, besides)
+    return cast("int", rows[0][0])
+
+
+_LAST_PLACE = "SELECT coalesce(max(sequence), 0) FROM stop WHERE route_id = $1 AND id <> $2"

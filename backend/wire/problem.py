@@ -1,6 +1,7 @@
 """Every refusal and every fault, rendered once as an RFC 9457 problem document."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -149,9 +150,20 @@ def _of_framework(error: HTTPException) -> DoorstepError:
     if error.status_code >= 500:
         return DoorstepError("the fault is logged under the request id")
     kind = _BY_STATUS.get(error.status_code, Malformed)
-    known = kind(error.detail, errors=_faults(error.extra))
+    faults = _missing(error.detail) or _faults(error.extra)
+    # The framework's own words quote the address, and what was asked with it.
+    told = f"{faults[0].pointer}: {faults[0].detail}" if faults else error.detail
+    known = kind(told, errors=faults)
     known.headers.update(error.headers or {})
     return known
+
+
+def _missing(detail: str) -> list[InputError]:
+    """Read which parameter the framework missed; it says so in words only."""
+    named = re.match(r"Missing required (\w+) parameter '([^']+)'", detail)
+    if named is None:
+        return []
+    return [InputError(f"/{named[2]}", "missing", f"{named[1]} parameter: missing")]
 
 
 def _faults(extra: Mapping[str, object] | Sequence[object] | None) -> list[InputError]:

@@ -22,6 +22,8 @@ from tests.fixtures.phones import Phone, a_phone, calling, settings_for
 
 pytestmark = pytest.mark.anyio
 
+TUS = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
+BAD_SUM = {**TUS, "Upload-Offset": "0", "Upload-Checksum": "x"}
 GOOD = {"at": "2026-11-23T07:59:00.000Z", "lat": 39.29, "lon": -76.6, "accuracy_m": 8}
 
 
@@ -114,6 +116,56 @@ async def test_have_tells_what_this_driver_sent(
     answer = await client.get(f"/driver/v1/have?ids={many}", headers=phone.headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "input_invalid")
     assert (await client.get("/driver/v1/have", headers=phone.headers)).status_code == 400
+
+
+REFUSED: list[tuple[str, str, bytes, dict[str, str], str]] = [
+    # method and path, body, headers, pointer
+    ("POST", "sync", b'{"cursor":1}', {}, "/cursor"),
+    ("POST", "sync", b'{"pull":null}', {}, "/pull"),
+    ("POST", "sync", b'{"mutations":{}}', {}, "/mutations"),
+    ("POST", "sync", b'{"mutations":[1,]}', {}, "/mutations"),
+    ("POST", "sync", b"", {}, ""),
+    ("POST", "sync", b"{}", {"Content-Encoding": "gzip"}, ""),
+    ("GET", "have", b"", {}, "/ids"),
+    ("GET", "have?ids=" + ",".join(["a"] * 201), b"", {}, "/ids"),
+    ("POST", "positions", b"", {}, ""),
+    ("POST", "positions", b"{", {}, ""),
+    ("POST", "positions", b"\xff", {}, ""),
+    ("POST", "positions", b"[" * 5000, {}, ""),
+    ("POST", "positions", b"{}", {}, "/fixes"),
+    ("POST", "positions", b'{"fixes":7}', {}, "/fixes"),
+    ("POST", "positions", b"{}", {"Content-Encoding": "zstd"}, ""),
+    ("POST", "devices", b"{}", {}, "/code"),
+    ("POST", "devices", b'{"code":"a","device":{"platform":5}}', {}, "/device/platform"),
+    ("POST", "devices", b'{"code":"\\ud800"}', {}, ""),
+    ("POST", "tokens", b"[]", {}, ""),
+    ("POST", "tokens", b'{"refresh_token":"a"}', {}, "/nonce"),
+    ("POST", "evidence", b"", {}, "/upload_length"),
+    ("POST", "evidence", b"", {"Upload-Length": "9"}, "/upload_metadata/sha256"),
+    ("POST", "evidence", b"", {"Upload-Length": "9", "Upload-Metadata": "a !"}, "/upload_metadata"),
+    ("PATCH", f"evidence/{'a' * 64}", b"x", TUS, "/upload_offset"),
+    ("PATCH", f"evidence/{'a' * 64}", b"x", BAD_SUM, "/upload_checksum"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "headers", "pointer"), REFUSED)
+async def test_a_fault_of_input_is_pointed_at(
+    client: AsyncTestClient[Litestar],
+    phone: Phone,
+    method: str,
+    path: str,
+    body: bytes,
+    headers: dict[str, str],
+    pointer: str,
+) -> None:
+    """Every 400 says where (contract: ``errors``); the root where no place can be told."""
+    answer = await client.request(
+        method, f"/driver/v1/{path}", content=body, headers={**phone.headers, **headers}
+    )
+    problem = answer.json()
+    assert answer.status_code == 400, problem
+    assert [fault["pointer"] for fault in problem["errors"]][:1] == [pointer], problem
+    assert all(fault["code"] and fault["detail"] for fault in problem["errors"])
 
 
 async def test_health_needs_no_token(client: AsyncTestClient[Litestar]) -> None:

@@ -129,6 +129,29 @@ async def test_a_wrong_clock_is_told_to_driver_and_console(bench: Bench) -> None
     assert await _alerts(bench, phone) == []
 
 
+@pytest.mark.parametrize(
+    "wall",
+    [
+        "1969-12-31T23:00:00Z",
+        "2300-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+    ],
+)
+@pytest.mark.parametrize("acts", [0, 1])
+async def test_a_clock_of_another_century_is_told_too(bench: Bench, wall: str, acts: int) -> None:
+    """No event is dated by such a year; driver and console hear of the clock all the same."""
+    phone, made, _ = await _on_the_road(bench, signed=False)
+    bench.clock.advance(minutes=2)
+    act: Json = {"id": str(uuid4()), "n": 1, "kind": "stop.arrived", "kind_version": 1}
+    act |= {"stop_id": str(made.stops["economy"]), "at": {"wall": wall}}
+    said = {"wall": wall, "pending": 2, "oldest_pending_at": "2200-12-31T23:59:59Z"}
+    answer = await _post(phone, {"client": said, "pull": False, "mutations": [act][:acts]})
+    assert [warned["code"] for warned in answer.json().get("warnings", [])] == ["clock_skew"]
+    kinds = [alert["kind"] for alert in await _alerts(bench, phone)]
+    assert [kind for kind in kinds if kind == "clock_skew"] == ["clock_skew"]
+
+
 async def test_events_kept_back_alarm_the_console(bench: Bench) -> None:
     """A phone in contact whose oldest event is four hours old; its own clock may be wrong."""
     phone, made, clock = await _on_the_road(bench)

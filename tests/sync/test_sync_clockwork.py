@@ -17,9 +17,9 @@ from sync.clockwork import (
     Estimate,
     Offset,
     estimate,
-    read_wall,
     tighter,
 )
+from sync.wall import read_wall
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 MOMENTS = st.timedeltas(timedelta(days=-10_000), timedelta(days=10_000)).map(lambda d: NOW + d)

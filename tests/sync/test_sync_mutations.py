@@ -150,3 +150,26 @@ def test_a_hash_is_hex_in_either_case() -> None:
     assert isinstance(read.body, Delivered)
     assert read.body.signature is not None
     assert read.body.signature.sha256 == digest.lower()
+
+
+@pytest.mark.parametrize(
+    ("members", "at"),
+    [
+        ({"body": {"text": 5}}, "`$.body.text`"),
+        ({"body": 5}, "`$.body`"),
+        ({"body": {}}, "`$.body`"),
+        ({"kind": "stop.delivered", "body": {"method": "handed_over", "parcels": [1]}},
+         "`$.body.parcels[0]`"),
+        ({"kind": "code.presented", "body": {}}, "`$.body`"),
+        ({"kind": "device.lost_events", "body": {"from_n": 2, "to_n": 1}}, "`$.body`"),
+        ({"fix": {"lat": 99, "lon": 0}}, "`$.fix.lat`"),
+        ({"stop_id": "x"}, "`$.stop_id`"),
+        ({"stop_id": None}, "`$.stop_id`"),
+        ({"id": "x"}, "`$.id`"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_told_from_the_mutation_on(members: dict[str, object], at: str) -> None:
+    """Whoever looks for it starts at the mutation that he sent, not at its body."""
+    read = hear(raw(**members)).read
+    assert isinstance(read, Fault)
+    assert (read.code, read.detail.partition(" - at ")[2]) == ("malformed", at)
