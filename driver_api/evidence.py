@@ -108,7 +108,7 @@ class EvidenceController(Controller):
             await uploads.restart(device, announced.sha256)
             standing = await _append(request, device, uploads, announced.sha256, 0)
         elif standing.offset == size:
-            standing = await uploads.find(device, announced.sha256)
+            standing = await uploads.resume(device, announced.sha256)
         location = {"Location": f"{PATH}/{announced.sha256}"}
         headers = location | _offset(standing)
         return Response(b"", status_code=201, headers=headers, media_type="text/plain")

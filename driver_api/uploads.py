@@ -5,27 +5,33 @@ process, stored under their hash, and entered in the log; only then do they coun
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, replace
-from types import MappingProxyType
-from uuid import UUID
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
-from backend.audit.record import Event, record
-from backend.blobs import Blobs, Part, Staging, UploadTakenOver, is_sha256
-from backend.blobs.address import WrongBytesError
-from backend.errors import DoorstepError, NotFound, StateConflict, TooManyTries
+from backend.blobs import (
+    Blobs,
+    Part,
+    Staging,
+    StandsElsewhereError,
+    UploadTakenOver,
+    is_sha256,
+)
+from backend.errors import (
+    NotFound,
+    StateConflict,
+    TooLarge,
+    TooManyTries,
+    UnsupportedMedia,
+)
 from backend.identity.callers import CallingDevice
-from backend.ids import new_id
 from backend.store import evidence as store
-from backend.store import privacy
-from backend.store.database import Database, Tx, moment
+from backend.store.database import Database, moment
 from backend.store.evidence import Upload
-from backend.tables.evidence import Evidence
 from backend.wire.body import CallerGone
 from driver_api.announcement import EvidenceTooLarge
+from driver_api.completion import Completion
 from driver_api.tus import Checksum, ChecksumMismatch
-from pod.evidence import PhotoFacts, SignatureFacts
 from pod.inspector import Inspector
-from pod.service import settle
 
 MOST_UNFINISHED = 1000
 # What is gathered before it is written is lost with a link that dies silently, so not too much.
@@ -107,16 +113,37 @@ class Uploads:
         return Standing(upload, await self.staging.length(device.id, upload.sha256))
 
     async def find(self, device: CallingDevice, sha256: str) -> Standing:
-        """Tell where an upload stands; one that is whole but was interrupted is completed now.
+        """Tell where an upload stands; one that was left whole is completed first.
+
+        A file that turns out to be none is no fault of the question: it stands at 0, corrupt, and
+        whoever sends it again is told why.
 
         Raises:
             EvidenceNotFound: nothing of that hash was announced here.
         """
+        try:
+            return await self.resume(device, sha256)
+        except (ChecksumMismatch, TooLarge, UnsupportedMedia):
+            return await self._look(device, sha256)
+
+    async def resume(self, device: CallingDevice, sha256: str) -> Standing:
+        """Complete an upload that a server left whole when it ended; tell where it stands.
+
+        What is in somebody's hands stays there: he hears what becomes of it.
+
+        Raises:
+            EvidenceNotFound: nothing of that hash was announced here.
+            ChecksumMismatch: the bytes were not those announced, it is back at 0.
+            TooLarge, UnsupportedMedia: they are not evidence, it is back at 0.
+        """
         standing = await self._look(device, sha256)
-        if standing.state in ("verified", "corrupt") or standing.offset < standing.upload.size:
+        upload, offset = standing.upload, standing.offset
+        if standing.state in ("verified", "corrupt") or offset < upload.size:
             return standing
-        part = await self.staging.begin(device.id, standing.upload.sha256)
-        await self._complete(device, standing.upload, part)
+        async with self.staging.begin_if_left(device.id, upload.sha256, offset) as part:
+            if part is not None:
+                with suppress(UploadTakenOver):
+                    await self._completion.complete(device, upload, part)
         return await self._look(device, sha256)
 
     async def append(
@@ -139,22 +166,19 @@ class Uploads:
             if offset != upload.size:
                 raise _elsewhere(upload.size)
             return standing
-        part = await self.staging.begin(device.id, upload.sha256)
-        if part.start != offset:
-            raise _elsewhere(part.start)
         try:
-            length = await _write(part, upload, pieces, checksum)
-        finally:
-            await self._note(device, upload)
-        if length < upload.size:
-            return Standing(replace(upload, state="partial"), length)
-        await self._complete(device, upload, part)
-        return Standing(replace(upload, state="verified"), upload.size)
+            async with self.staging.begin(device.id, upload.sha256, offset) as part:
+                return await self._go_on(device, upload, part, pieces, checksum)
+        except StandsElsewhereError:
+            moved = await self._look(device, sha256)
+        if moved.is_verified and moved.offset == offset:
+            return moved  # by somebody faster, since we looked
+        raise _elsewhere(moved.offset)
 
     async def restart(self, device: CallingDevice, sha256: str) -> None:
         """Go back to the beginning: a creation that carries bytes starts at 0."""
-        part = await self.staging.begin(device.id, sha256)
-        await part.cut(0)
+        async with self.staging.begin(device.id, sha256) as part:
+            await part.cut(0)
 
     async def withdraw(self, device: CallingDevice, sha256: str) -> None:
         """Forget an unfinished upload.
@@ -168,6 +192,27 @@ class Uploads:
         async with self.db.begin() as tx:
             await store.withdraw(tx, device.id, standing.upload.sha256)
         await self.staging.discard(device.id, standing.upload.sha256)
+
+    @property
+    def _completion(self) -> Completion:
+        return Completion(self.db, self.staging, self.blobs, self.inspector)
+
+    async def _go_on(
+        self,
+        device: CallingDevice,
+        upload: Upload,
+        part: Part,
+        pieces: AsyncIterator[bytes],
+        checksum: Checksum | None,
+    ) -> Standing:
+        try:
+            length = await _write(part, upload, pieces, checksum)
+        finally:
+            await self._note(device, upload)
+        if length < upload.size:
+            return Standing(replace(upload, state="partial"), length)
+        await self._completion.complete(device, upload, part)
+        return Standing(replace(upload, state="verified"), upload.size)
 
     async def _look(self, device: CallingDevice, sha256: str) -> Standing:
         sha256 = sha256.lower()
@@ -189,108 +234,6 @@ class Uploads:
             await store.note_progress(
                 tx, device.id, upload.sha256, state=state, offset=offset, now=moment(tx)
             )
-
-    async def _complete(self, device: CallingDevice, upload: Upload, part: Part) -> None:
-        """Check the whole, keep it, enter it in the log.
-
-        Raises:
-            ChecksumMismatch: the bytes are not those announced.
-            DoorstepError: 413 or 415, they are not evidence.
-        """
-        if await part.digest() != upload.sha256:
-            await self._spoil(device, upload, part)
-            raise ChecksumMismatch("the whole file does not hash to what was announced")
-        try:
-            with part.ours():
-                facts = await self.inspector.inspect(upload.kind, upload.media_type, part.path)
-        except UploadTakenOver:
-            raise
-        except DoorstepError as refusal:
-            if refusal.status < 500:
-                await self._spoil(device, upload, part, hopeless=True)
-            raise
-        true = replace(upload, media_type=_media_type(facts))
-        try:
-            with part.ours():
-                await self.blobs.put_file(upload.sha256, part.path, true.media_type)
-        except WrongBytesError as error:
-            raise UploadTakenOver from error
-        async with self.db.begin() as tx:
-            is_late = await _enter(tx, device, true, facts)
-            await store.lock_bytes(tx, upload.sha256)
-            if is_late and await privacy.only_erased(tx, {upload.sha256}):
-                await self.blobs.delete(upload.sha256)
-            elif not is_late and await self.blobs.size(upload.sha256) != upload.size:
-                # An erasure for somebody else who had the same bytes came between.
-                with part.ours():
-                    await self.blobs.put_file(upload.sha256, part.path, true.media_type)
-        await self.staging.discard(device.id, upload.sha256)
-
-    async def _spoil(
-        self, device: CallingDevice, upload: Upload, part: Part, *, hopeless: bool = False
-    ) -> None:
-        """Send an upload back to 0 and let the proofs that wait for it know.
-
-        ``hopeless`` are bytes that came as announced and are no evidence: nobody wants them.
-        """
-        await part.cut(0)
-        async with self.db.begin() as tx:
-            await store.lock_driver(tx, device.driver_id)
-            await store.note_progress(
-                tx, device.id, upload.sha256, state="corrupt", offset=0, now=moment(tx)
-            )
-            if hopeless:
-                await store.want(tx, device.driver_id, upload.sha256, wanted=False)
-            await _settle(tx, device, await store.stops_naming(tx, device.driver_id, upload.sha256))
-
-
-async def _enter(
-    tx: Tx, device: CallingDevice, upload: Upload, facts: PhotoFacts | SignatureFacts
-) -> bool:
-    """Make the bytes count: the audited row, and a fresh look at every proof that names them.
-
-    Return whether they come after the erasure of all that they show.
-    """
-    await store.lock_driver(tx, device.driver_id)
-    await store.settle_upload(tx, device.id, upload.sha256, moment(tx))
-    if await store.verified(tx, device.driver_id, upload.sha256):
-        return False
-    await store.want(tx, device.driver_id, upload.sha256, wanted=False)
-    if before := await store.lost(tx, device.driver_id, upload.sha256):
-        found = Event("evidence.restored", Evidence, before, {"lost_at": None})
-        await record(tx, device.actor, found)
-        return False
-    stops = await store.stops_naming(tx, device.driver_id, upload.sha256)
-    late = await privacy.are_erased(tx, stops)
-    change = {
-        "sha256": upload.sha256,
-        "size": upload.size,
-        "media_type": upload.media_type,
-        "stop_id": stops[0] if stops else None,
-        "verified_at": moment(tx),
-        "driver_id": device.driver_id,
-        "kind": upload.kind,
-        "facts": {} if late else asdict(facts),
-        "erased_at": moment(tx) if late else None,
-    }
-    event = Event(
-        "evidence.verified",
-        Evidence,
-        new_id(),
-        change,
-        evidence=(upload.sha256,),
-        create=True,
-    )
-    await record(tx, device.actor, event)
-    await tx.flush()
-    await _settle(tx, device, stops)
-    return late
-
-
-async def _settle(tx: Tx, device: CallingDevice, stops: list[UUID]) -> None:
-    """Judge the proofs that name these bytes again."""
-    for stop_id in stops:
-        await settle(tx, device.actor, stop_id)
 
 
 async def _write(
@@ -335,18 +278,3 @@ async def _gathered(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 def _elsewhere(offset: int) -> OffsetMismatch:
     return OffsetMismatch(f"it stands at {offset}", headers={"Upload-Offset": str(offset)})
-
-
-_MEDIA_TYPES = MappingProxyType(
-    {
-        "JPEG": "image/jpeg",
-        "PNG": "image/png",
-        "WEBP": "image/webp",
-        "strokes": "application/json",
-    }
-)
-
-
-def _media_type(facts: PhotoFacts | SignatureFacts) -> str:
-    """What the bytes are, which a phone may have announced wrongly."""
-    return _MEDIA_TYPES[facts.format]

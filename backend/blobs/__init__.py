@@ -8,7 +8,7 @@ from backend.blobs.address import BlobMissing, BlobsUnavailable, is_sha256
 from backend.blobs.folder import FolderBlobs
 from backend.blobs.keep import Blobs, read_bytes
 from backend.blobs.opening import open_blobs, open_staging
-from backend.blobs.staging import Part, Staging, UploadTakenOver
+from backend.blobs.staging import Part, Staging, StandsElsewhereError, UploadTakenOver
 
 __all__ = [
     "BlobMissing",
@@ -17,6 +17,7 @@ __all__ = [
     "FolderBlobs",
     "Part",
     "Staging",
+    "StandsElsewhereError",
     "UploadTakenOver",
     "is_sha256",
     "open_blobs",

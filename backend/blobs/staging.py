@@ -2,18 +2,19 @@
 
 The length of the file is the offset, so a server that is killed in the middle of a request leaves
 a consistent one. Whoever begins to write takes over from an older writer (usually a dead radio
-link): each begin writes its own token into the lock file, and every write checks it under the lock,
-in any process of this machine.
+link): each begin lays its own mark beside the file, and every write looks under the lock whether
+the mark is still its own. A mark is locked as long as its writer lives, so that anybody can tell,
+in any process of this machine, whether an upload is in somebody's hands or was left.
 """
 
-import errno
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID
 
 import anyio
@@ -23,8 +24,6 @@ from backend.blobs.address import BlobsUnavailable, digest_of, key_of, storage_f
 from backend.blobs.folder import make_durably, sync_directory
 from backend.errors import StateConflict
 
-_TOKEN_BYTES = 16
-
 
 class UploadTakenOver(StateConflict):
     """A newer request writes this upload now; this one must stop."""
@@ -33,13 +32,20 @@ class UploadTakenOver(StateConflict):
     title = "A newer request continues this upload"
 
 
+class StandsElsewhereError(ValueError):
+    """The upload does not stand where its writer meant to go on; nobody was disturbed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The right to append to one upload, until somebody newer begins."""
+    """The right to append to one upload, until somebody newer begins.
+
+    ``start`` is the offset at which it stood, in bytes; ``mark`` is held for as long as we live.
+    """
 
     path: Path
     start: int
-    token: bytes
+    mark: BinaryIO
     threads: anyio.CapacityLimiter
 
     async def append(self, piece: bytes) -> int:
@@ -70,6 +76,10 @@ class Part:
                 raise
             raise UploadTakenOver from error
 
+    def is_newest(self) -> bool:
+        """Tell whether nobody newer began; for as long as the lock is held."""
+        return _is_at(self.mark.fileno(), _mark_path(self.path))
+
     def _append(self, piece: bytes) -> int:
         with self._mine() as fd:
             before = os.fstat(fd).st_size
@@ -88,8 +98,8 @@ class Part:
 
     @contextmanager
     def _mine(self) -> Iterator[int]:
-        with storage_faults(), _locked(_lock_path(self.path)) as lock:
-            if _token(lock) != self.token or not self.path.exists():
+        with storage_faults(), _locked(self.path):
+            if not self.is_newest():
                 raise UploadTakenOver
             fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
             try:
@@ -105,21 +115,37 @@ class Staging:
         self._root = root
         self._threads = anyio.CapacityLimiter(threads)
 
-    async def begin(self, device: UUID, sha256: str) -> Part:
-        """Take the upload over, making it if it is new; ``start`` is where it stands."""
+    @asynccontextmanager
+    async def begin(self, device: UUID, sha256: str, at: int | None = None) -> AsyncIterator[Part]:
+        """Take the upload over, making it if it is new; ``at`` is where it must stand, in bytes.
+
+        Raises:
+            StandsElsewhereError: it stands at another offset; an older writer goes on.
+        """
         path = self._path(device, sha256)
-        return await anyio.to_thread.run_sync(self._begin, path, limiter=self._threads)
+        part = await anyio.to_thread.run_sync(self._begin, path, at, limiter=self._threads)
+        with _released(part.mark):
+            yield part
+
+    @asynccontextmanager
+    async def begin_if_left(self, device: UUID, sha256: str, at: int) -> AsyncIterator[Part | None]:
+        """Take over what stands at ``at`` and is in nobody's hands; else None, nobody disturbed."""
+        path = self._path(device, sha256)
+        part = await anyio.to_thread.run_sync(self._begin_if_left, path, at, limiter=self._threads)
+        if part is None:
+            yield None
+            return
+        with _released(part.mark):
+            yield part
 
     async def length(self, device: UUID, sha256: str) -> int:
         """Return the offset: how many bytes have arrived."""
-        with suppress(FileNotFoundError):
-            return self._path(device, sha256).stat().st_size
-        return 0
+        return _length(self._path(device, sha256))
 
-    async def discard(self, device: UUID, sha256: str) -> None:
-        """Forget an upload; a writer that is still at it stops."""
+    async def discard(self, device: UUID, sha256: str, of: Part | None = None) -> None:
+        """Forget an upload; a writer that is still at it stops. With ``of``, only if it is his."""
         path = self._path(device, sha256)
-        await anyio.to_thread.run_sync(_discard, path, limiter=self._threads)
+        await anyio.to_thread.run_sync(_discard, path, of, limiter=self._threads)
 
     async def sweep(self, before: datetime) -> int:
         """Drop uploads that nobody has continued since ``before``; return how many."""
@@ -129,17 +155,26 @@ class Staging:
         name = Path(key_of(sha256)).name
         return self._root / str(device) / f"{name}.part"
 
-    def _begin(self, path: Path) -> Part:
+    def _begin(self, path: Path, at: int | None) -> Part:
         with storage_faults():
             make_durably(path.parent, self._root)
-            with _locked(_lock_path(path)) as lock:
-                token = os.urandom(_TOKEN_BYTES)
-                if os.pwrite(lock, token, 0) != _TOKEN_BYTES:
-                    raise OSError(errno.ENOSPC, "no room for a token")
-                fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                start = os.fstat(fd).st_size
-                os.close(fd)
-            return Part(path, start, token, self._threads)
+            with _locked(path):
+                return self._take(path, at)
+
+    def _begin_if_left(self, path: Path, at: int) -> Part | None:
+        with storage_faults():
+            make_durably(path.parent, self._root)
+            with _locked(path), suppress(StandsElsewhereError):
+                return None if _is_held(_mark_path(path)) else self._take(path, at)
+        return None
+
+    def _take(self, path: Path, at: int | None) -> Part:
+        """Lay a new mark, under the lock; the mark of an older writer counts no more."""
+        start = _length(path)
+        if at not in {None, start}:
+            raise StandsElsewhereError(start)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        return Part(path, start, _new_mark(_mark_path(path)), self._threads)
 
     def _sweep(self, before: datetime) -> int:
         old = [p for p in self._root.glob("*/*.part") if p.stat().st_mtime < before.timestamp()]
@@ -148,31 +183,72 @@ class Staging:
         return len(old)
 
 
-def _discard(path: Path) -> None:
-    lock_path = _lock_path(path)
+def _discard(path: Path, of: Part | None = None) -> None:
     with storage_faults():
         if not path.parent.exists():
             return
-        with _locked(lock_path):
-            path.unlink(missing_ok=True)
-            lock_path.unlink(missing_ok=True)
+        with _locked(path):
+            if of is not None and not of.is_newest():
+                return
+            for each in (_mark_path(path), path):
+                each.unlink(missing_ok=True)
         sync_directory(path.parent)
 
 
-def _lock_path(path: Path) -> Path:
-    return path.with_suffix(".lock")
+def _mark_path(path: Path) -> Path:
+    return path.with_suffix(".mark")
+
+
+def _length(path: Path) -> int:
+    with suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
+
+
+def _new_mark(path: Path) -> BinaryIO:
+    path.unlink(missing_ok=True)
+    fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    mark = os.fdopen(fd, "rb")
+    fcntl.flock(mark, fcntl.LOCK_EX)
+    return mark
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[int]:
-    """Hold the lock file; it may be unlinked while we wait for it, then the new one counts."""
+def _released(mark: BinaryIO) -> Iterator[None]:
+    """Give a mark up in the end, even if a process that is just being started inherited it."""
+    with mark:
+        try:
+            yield
+        finally:
+            fcntl.flock(mark, fcntl.LOCK_UN)
+
+
+def _is_held(path: Path) -> bool:
+    """Tell whether the writer that laid this mark lives."""
+    with suppress(FileNotFoundError), path.open("rb") as mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of an upload; it may be unlinked while we wait, then the new one counts."""
+    lock_path = path.with_suffix(".lock")
     while True:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
-            if not _is_at(fd, path):
+            if not _is_at(fd, lock_path):
                 continue
-            yield fd
+            try:
+                yield
+            finally:
+                # The sweep finds locks by the files they belong to: none stays without its own.
+                if not path.exists():
+                    lock_path.unlink(missing_ok=True)
             return
         finally:
             os.close(fd)
@@ -182,10 +258,6 @@ def _is_at(fd: int, path: Path) -> bool:
     with suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(fd), path.stat())
     return False
-
-
-def _token(lock: int) -> bytes:
-    return os.pread(lock, _TOKEN_BYTES, 0)
 
 
 def _write_all(fd: int, piece: bytes) -> None:

@@ -42,6 +42,8 @@ FILES = (
     (STROKES, "signature", "application/json"),
 )
 Headers = dict[str, str]
+Call = tuple[str, str, tuple[bytes, ...], Headers]
+PATCH = {"content_type": "application/offset+octet-stream"}
 which = st.sampled_from(range(len(FILES)))
 share = st.floats(0, 1)
 
@@ -79,16 +81,21 @@ class House:
         """Make one request."""
         return self.portal.call(self._call, token, method, path, pieces, more)
 
-    def both(self, token: str, path: str, ones: tuple[tuple[int, tuple[bytes, ...]], ...]) -> None:
-        """Make several PATCH requests at once, their pieces coming in by turns."""
+    def at_once(self, token: str, path: str, calls: tuple[Call, ...]) -> list[Answer]:
+        """Make several requests of one upload at once, their pieces coming in by turns."""
+        answers = [Answer() for _ in calls]
+
+        async def one(number: int, call: Call) -> None:
+            method, below, pieces, more = call
+            answers[number] = await self._call(token, method, path + below, pieces, more)
 
         async def work() -> None:
             async with anyio.create_task_group() as group:
-                for offset, pieces in ones:
-                    said = {"upload_offset": str(offset), **PATCH}
-                    group.start_soon(self._call, token, "PATCH", path, pieces, said)
+                for number, call in enumerate(calls):
+                    group.start_soon(one, number, call)
 
         self.portal.call(work)
+        return answers
 
     async def _call(
         self, token: str, method: str, path: str, pieces: tuple[bytes, ...], more: Headers
@@ -118,9 +125,6 @@ class House:
 
         await self.app(scope, receive, send)  # type: ignore[arg-type]  # plain words for the same
         return answer
-
-
-PATCH = {"content_type": "application/offset+octet-stream"}
 
 
 class Uploading(RuleBasedStateMachine):
@@ -221,12 +225,29 @@ class Uploading(RuleBasedStateMachine):
         """Two write at the same offset, piece by piece: bytes of one of them count."""
         content, stands = FILES[number][0], self._stands(number)
         rest = content[stands:]
-        ones = tuple(
-            (stands, (rest[: int(len(rest) * part)], rest[int(len(rest) * part) :]))
-            for part in begins
-        )
-        self.house.both(self.token, f"/{_sha(content)}", ones)
+        calls = tuple(_patching(stands, rest, part) for part in begins)
+        self.house.at_once(self.token, f"/{_sha(content)}", calls)
         assert 0 <= self._stands(number) <= len(content)
+
+    @rule(number=which, much=share, part=share, elsewhere=share)
+    def disturbed(self, number: int, much: float, part: float, elsewhere: float) -> None:
+        """While one writes, others ask and one means another offset: it arrives all the same."""
+        content, stands = FILES[number][0], self._stands(number)
+        piece = content[stands : stands + max(1, int(len(content) * much))]
+        # Where the file never stands while the piece comes in.
+        wrong = int(stands * elsewhere) if elsewhere < 0.5 else len(content) + 1
+        if stands == len(content) or wrong == stands:
+            return
+        questions: tuple[Call, ...] = (("HEAD", "", (), {}), ("GET", "/status", (), {}))
+        calls = (
+            _patching(stands, piece, part),
+            *questions,
+            _patching(wrong, b"x", 0),
+            *questions,
+        )
+        arrived, *others = self.house.at_once(self.token, f"/{_sha(content)}", calls)
+        assert (arrived.status, arrived.offset) == (204, stands + len(piece))
+        assert [other.status for other in others] == [200, 200, 409, 200, 200]
 
     @rule(number=which, full=st.booleans())
     def broken_disk(self, number: int, full: bool) -> None:  # noqa: FBT001 - drawn
@@ -274,6 +295,13 @@ class Uploading(RuleBasedStateMachine):
                 if (stands := self._stands(number)) < len(content):
                     self._patch(number, stands, content[stands:])
             assert self._stands(number) == len(content)
+
+
+def _patching(offset: int, content: bytes, part: float) -> Call:
+    """A PATCH whose body comes in two pieces."""
+    cut = int(len(content) * part)
+    more = {"upload_offset": str(offset), **PATCH}
+    return "PATCH", "", (content[:cut], content[cut:]), more
 
 
 def _sha(content: bytes) -> str:

@@ -43,8 +43,8 @@ async def test_stale_uploads_are_swept(
         ):
             await evidence.announce(tx, phone.id, Upload(sha, "photo", "image/jpeg", 9, state), at)
     for sha, at in ((old, long_ago), (new, clock.now())):
-        part = await staging.begin(phone.id, sha)
-        await part.append(b"abc")
+        async with staging.begin(phone.id, sha) as part:
+            await part.append(b"abc")
         os.utime(part.path, (at.timestamp(), at.timestamp()))
     keys, leadership = load_keys(settings.data, log_name=settings.log_name), Leadership(db)
     await leadership.renew()
