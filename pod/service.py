@@ -1,9 +1,9 @@
 """The proof of a visit as use cases: weigh it when the visit closes, settle it when more comes.
 
 When a driver's event closes a stop, ``sync`` calls, in this order and in its own transaction with
-the stop held: ``pod.door.try_door`` (if a code or QR was given), ``name_evidence``, ``weigh``; it
+the stop held: ``name_evidence``, ``pod.door.try_door`` (if a code or QR was given), ``weigh``; it
 writes the verdict's state and ``evidence_due`` with the closing event, in one entry. From then on
-whatever brings more (bytes that verified, ``evidence.added``, ``code.presented``, a note, a
+whatever brings more (bytes that verified, an event that names a file, a code, a note, a scan, a
 supervisor's override) calls ``settle``, which reads everything again and moves the proof.
 """
 
@@ -94,19 +94,22 @@ async def name_evidence(
     mutation_id: UUID,
     *,
     evidence: Sequence[Mapping[str, Any]] = (),
-    body: Mapping[str, Any] | None = None,
+    signed: str | None = None,
+    counts: bool = True,
 ) -> None:
-    """Keep which files an event names: its ``evidence`` list, and ``signature.sha256`` in its body.
+    """Keep which files an event names: its ``evidence``, and ``signed``, a signature in its body.
 
-    Call it for every event that took effect or was recorded, never for rejected ones: what is
-    named here counts as soon as its bytes verify. The list is validated already.
+    What an event names that took effect or was recorded ``counts``, whatever its kind: it is asked
+    for, and proves as soon as its bytes verify. What any other names about a stop we know does
+    neither, but goes with the stop's goods. All is validated already.
     """
-    items = [Reference(e["sha256"], e["kind"], e["size"], e["media_type"]) for e in evidence]
-    signed = ((body or {}).get("signature") or {}).get("sha256")
-    if signed and all(item.sha256 != signed for item in items):
+    items: dict[str, Reference] = {}
+    for e in evidence:  # named twice in one event, a file is what it was named as first
+        items.setdefault(e["sha256"], Reference(e["sha256"], e["kind"], e["size"], e["media_type"]))
+    if signed is not None:
         unknown = "application/octet-stream"
-        items.append(Reference(signed, EvidenceKind.SIGNATURE, _UNKNOWN_SIZE, unknown))
-    await store.refer(tx, stop_id, driver_id, mutation_id, items)
+        items.setdefault(signed, Reference(signed, EvidenceKind.SIGNATURE, _UNKNOWN_SIZE, unknown))
+    await store.refer(tx, stop_id, driver_id, mutation_id, items.values(), counts=counts)
 
 
 async def weigh(

@@ -9,7 +9,7 @@ from backend.audit.record import Event, record
 from backend.dispatch.attempts import follow_stop
 from backend.domain.people import ActorType
 from backend.domain.reasons import EXCEPTION_REASONS
-from backend.domain.stop import StopState
+from backend.domain.stop import ProofState, StopState
 from backend.ids import new_id
 from backend.store import segments
 from backend.store.database import moment
@@ -23,7 +23,7 @@ from sync.decide import ACTS, moves
 from sync.door import answer_at_door, ask_if_locked
 from sync.kinds import Kind
 from sync.matrix import Outcome, Ruling
-from sync.note import name_evidence, note
+from sync.note import names_files, note
 from sync.words import Delivered, Failed
 
 Ending = Delivered | Failed
@@ -40,7 +40,6 @@ async def close(
         detail = f"{ending.reason!r} is not one of the manifest's reasons"
         return Answer(Outcome.REJECTED, "reason_unknown", detail)
     door = await answer_at_door(case, stop, ending)
-    await name_evidence(case, stop, ending)
     if ruling.effect and moves(ACTS[case.mutation.kind], StopState(stop.state)):
         return await end(case, stop, ruling.outcome, ending, door)
     if ruling.effect and isinstance(ending, Delivered) and _came_first(case, closed):
@@ -77,6 +76,17 @@ async def prove(case: Case, stop: Stop) -> tuple[dict[str, str], ...]:
     await case.tx.flush()
     verdict = await service.settle(case.tx, case.actor, stop.id, cause=case.cause)
     return tuple(service.findings_to_wire(verdict.findings)) if verdict else ()
+
+
+async def prove_if_it_may(case: Case, stop: Stop) -> tuple[dict[str, str], ...]:
+    """Judge an open proof again if what was just kept brings something that a verdict counts."""
+    brings = case.mutation.kind in _PROVING or names_files(case.mutation)
+    return await prove(case, stop) if brings and stop.proof in _OPEN_PROOFS else ()
+
+
+# What a verdict counts besides files and codes, and the proofs that it may still move.
+_PROVING = frozenset({Kind.STOP_NOTED, Kind.PARCEL_SCANNED})
+_OPEN_PROOFS = frozenset({ProofState.AWAITED, ProofState.REFUSED})
 
 
 async def end(

@@ -13,12 +13,12 @@ from backend.store import follow_ups, segments
 from backend.store.visits import Told
 from backend.tables.stops import Stop
 from sync.case import Answer, Case
-from sync.closing import end
+from sync.closing import end, prove_if_it_may
 from sync.door import answer_at_door
 from sync.kinds import CORRECTABLE, Kind
 from sync.matrix import Outcome
 from sync.mutations import read_body, told
-from sync.note import name_evidence, note
+from sync.note import note
 from sync.words import Corrected, Delivered, Failed
 
 
@@ -43,9 +43,9 @@ async def correct(
     policy = await segments.policy(case.tx, stop.segment, stop.policy_version)
     if _is_late(case, stop, policy, closed):
         entry = await note(case, stop, Outcome.RECORDED)
-        return Answer(Outcome.RECORDED, "correction_late", None, stop, entry)
+        findings = await prove_if_it_may(case, stop)
+        return Answer(Outcome.RECORDED, "correction_late", None, stop, entry, findings)
     door = await answer_at_door(case, stop, ending)
-    await name_evidence(case, stop, ending)
     if isinstance(ending, Failed) and await _overcame_a_cancel(case, stop, corrected.corrects):
         return await _cancel_again(case, stop, ending, corrected.corrects)
     return await end(case, stop, Outcome.APPLIED, ending, door, amends=True)
