@@ -28,7 +28,7 @@ from backend.store.database import Database, Tx, moment
 from backend.store.proofs import Named, Reference
 from backend.tables.stops import Stop
 from pod.door import known_door
-from pod.evidence import DoorFacts, Evidence, Exhibit, ExhibitState, FixFacts
+from pod.evidence import DoorFacts, Evidence, Exhibit, ExhibitState, FixFacts, counts
 from pod.strokes import inspect_strokes
 from pod.verdict import Finding, Verdict, judge
 
@@ -40,7 +40,10 @@ _UNKNOWN_SIZE = 0  # a signature named inside a body tells neither its size nor 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What an event claims about how a visit ended; ``strokes`` are a signature sent inside it."""
+    """What an event claims about how a visit ended; ``strokes`` are a signature sent inside it.
+
+    ``by`` is the driver who says so, None where it is the office.
+    """
 
     outcome: Outcome
     method: Method | None = None
@@ -49,16 +52,19 @@ class Claim:
     note: str = ""
     fix: Mapping[str, Any] | None = None
     strokes: object = None
+    by: UUID | None = None
 
 
-def claim_of(kind: str, body: Mapping[str, Any], fix: Mapping[str, Any] | None) -> Claim | None:
+def claim_of(
+    kind: str, body: Mapping[str, Any], fix: Mapping[str, Any] | None, by: UUID | None = None
+) -> Claim | None:
     """Return the claim in a closing event's validated body, None where the kind closes nothing.
 
     ``stop.corrected`` claims what it becomes.
     """
     if kind == "stop.corrected":
         becomes = body.get("becomes") or {}
-        return claim_of(str(becomes.get("kind")), becomes.get("body") or {}, fix)
+        return claim_of(str(becomes.get("kind")), becomes.get("body") or {}, fix, by)
     outcome = _OUTCOMES.get(kind)
     if outcome is None:
         return None
@@ -71,6 +77,7 @@ def claim_of(kind: str, body: Mapping[str, Any], fix: Mapping[str, Any] | None) 
         note=body.get("note") or "",
         fix=fix,
         strokes=(body.get("signature") or {}).get("strokes"),
+        by=by,
     )
 
 
@@ -121,7 +128,7 @@ async def weigh(
     ``door`` the answer of ``try_door``, or ``known_door`` where nothing was given.
     """
     seen = await store.shown(tx, stop)
-    exhibits = [_exhibit(item) for item in seen.named]
+    exhibits = [_exhibit(item) for item in seen.named if counts(item.driver_id, claim.by)]
     if claim.strokes is not None:
         exhibits.append(_drawn(claim.strokes))
     shown = Evidence(
@@ -202,7 +209,7 @@ def findings_to_wire(findings: Sequence[Finding]) -> list[dict[str, str]]:
 
 def claim_about(stop: Stop, told: store.Told | None) -> Claim | None:
     """Return what is claimed of a closed stop; an override claims it through the row alone."""
-    claim = claim_of(told.kind, told.body, told.fix) if told else None
+    claim = claim_of(told.kind, told.body, told.fix, told.driver_id) if told else None
     if claim is not None:
         return claim
     if stop.state not in (StopState.DELIVERED, StopState.FAILED):

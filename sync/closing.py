@@ -66,7 +66,7 @@ async def _overtake(case: Case, stop: Stop, ruling: Ruling, ending: Delivered) -
 
 
 async def _beside(case: Case, stop: Stop, ruling: Ruling) -> Answer:
-    """Keep the event beside what already closed the stop; its evidence counts all the same."""
+    """Keep the event beside what closed the stop; if its driver did, its evidence counts."""
     entry = await note(case, stop, ruling.outcome)
     return Answer(ruling.outcome, ruling.code, None, stop, entry, await prove(case, stop))
 
@@ -102,7 +102,7 @@ async def end(
     policy = await segments.policy(case.tx, stop.segment, stop.policy_version)
     kind = Kind.STOP_DELIVERED if isinstance(ending, Delivered) else Kind.STOP_FAILED
     fix = wire(case.mutation.frame.fix) if case.mutation.frame.fix else None
-    claim = service.claim_of(kind.value, wire(ending), fix)
+    claim = service.claim_of(kind.value, wire(ending), fix, case.device.driver_id)
     if claim is None:
         raise LookupError(f"{kind} claims nothing")
     verdict = await service.weigh(case.tx, stop, claim, policy=policy, door=door)

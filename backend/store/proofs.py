@@ -11,6 +11,7 @@ from msgspec import Struct
 from sqlalchemy import select
 from sqlmodel import col
 
+from backend.domain.people import ActorType
 from backend.domain.stop import ProofState, StopState
 from backend.store.database import Tx, show_events, show_rows
 from backend.store.direct import adopt, as_json, fetch, fetch_one
@@ -20,11 +21,12 @@ from backend.tables.stops import Stop, StopEvent
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The event that closed a stop, as the timeline keeps it."""
+    """The event that closed a stop, as the timeline keeps it; ``driver_id`` None for the office."""
 
     kind: str
     body: Mapping[str, Any]
     fix: Mapping[str, Any] | None
+    driver_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Named:
 
     sha256: str
     kind: str
+    driver_id: UUID
     arrived_as: str | None
     facts: Mapping[str, Any] | None
     upload: str | None
@@ -66,9 +69,14 @@ async def closing_event(tx: Tx, stop: Stop) -> Told | None:
         col(StopEvent.kind),
         col(StopEvent.body),
         col(StopEvent.fix),
+        col(StopEvent.source),
+        col(StopEvent.actor_id),
     ).where(col(StopEvent.id) == stop.closed_by)
     row = (await tx.execute(query)).one_or_none()
-    return None if row is None else Told(*row)
+    if row is None:
+        return None
+    kind, body, fix, source, actor_id = row
+    return Told(kind, body, fix, UUID(actor_id) if source == ActorType.DRIVER else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +96,8 @@ class Shown:
 
 _SHOWN = """
 SELECT (
-  SELECT json_agg(json_build_object('sha256', r.sha256, 'kind', r.kind, 'arrived_as', e.kind,
-    'facts', e.facts, 'upload', (
+  SELECT json_agg(json_build_object('sha256', r.sha256, 'kind', r.kind, 'driver_id', r.driver_id,
+    'arrived_as', e.kind, 'facts', e.facts, 'upload', (
       SELECT u.state FROM evidence_upload u JOIN device d ON d.id = u.device_id
       WHERE u.sha256 = r.sha256 AND d.driver_id = r.driver_id ORDER BY u.updated_at DESC LIMIT 1))
     ORDER BY r.sha256, r.kind)::text

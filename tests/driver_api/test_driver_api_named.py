@@ -3,7 +3,7 @@
 import hashlib
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,6 +20,7 @@ from backend.domain.people import SYSTEM, Role
 from backend.keys import Keys, load_keys
 from backend.settings import Settings
 from backend.store.database import Database, moment
+from backend.store.dispatch import assign
 from backend.tables.devices import Device
 from backend.tables.inbox import InboxItem
 from backend.tables.stops import Stop
@@ -307,3 +308,26 @@ async def test_what_a_person_takes_over_counts_then(driver: Driver, db: Database
     )
     assert accepted.status_code == 200, accepted.text
     assert await proof_of(db, driver.stop) == "accepted"
+
+
+async def test_another_drivers_photo_proves_nothing(
+    driver: Driver, db: Database, settings: Settings, keys: Keys
+) -> None:
+    """Who had the stop before photographed it; whoever delivers there shows his own."""
+    before, own = driver.photo(), driver.photo()
+    await driver.sync(driver.says("stop.arrived", {}, before))
+    await driver.upload(before)
+    taker = replace(driver, made=await a_round(db, "economy", keys=keys), n=0)
+    taker.made.stops["standard"] = driver.stop
+    taker.phone = await a_phone(db, settings, taker.made.driver)
+    async with db.begin() as tx:
+        await assign(tx, taker.made.driver, [driver.stop], moment(tx))
+        to = {"manifest_driver_id": taker.made.driver, "route_id": taker.made.route, "sequence": 9}
+        await record(tx, SYSTEM, Event("stop.reassigned", Stop, driver.stop, to))
+    reply = await taker.sync(taker.says("stop.delivered", SAFE_PLACE))
+    assert reply["receipts"][0]["stop"]["proof"] == "awaited"
+    reply = await driver.sync(driver.says("stop.noted", {"text": "mine"}, before))
+    assert await proof_of(db, driver.stop) == "awaited"
+    await taker.upload(own)
+    reply = await taker.sync(taker.says("stop.noted", {"text": "by the gate"}, own))
+    assert reply["receipts"][0]["stop"]["proof"] == "accepted"
