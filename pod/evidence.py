@@ -6,6 +6,7 @@ bytes are verified, and kept beside them; claims of a camera (time, place) are k
 
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 from backend.domain.policy import EvidenceKind
 
@@ -59,6 +60,14 @@ class Exhibit:
     key: str
     state: ExhibitState
     warnings: tuple[str, ...] = ()
+
+
+def counts(named_by: UUID, ended_by: UUID | None) -> bool:
+    """Whether a file is proof of a visit: the driver named it who ended it, or the office ended it.
+
+    In which of his events does not matter. Who had the stop before shows nothing of the delivery.
+    """
+    return ended_by is None or named_by == ended_by
 
 
 class Check(StrEnum):

@@ -1,9 +1,9 @@
 """The proof of a visit as use cases: weigh it when the visit closes, settle it when more comes.
 
 When a driver's event closes a stop, ``sync`` calls, in this order and in its own transaction with
-the stop held: ``pod.door.try_door`` (if a code or QR was given), ``name_evidence``, ``weigh``; it
+the stop held: ``name_evidence``, ``pod.door.try_door`` (if a code or QR was given), ``weigh``; it
 writes the verdict's state and ``evidence_due`` with the closing event, in one entry. From then on
-whatever brings more (bytes that verified, ``evidence.added``, ``code.presented``, a note, a
+whatever brings more (bytes that verified, an event that names a file, a code, a note, a scan, a
 supervisor's override) calls ``settle``, which reads everything again and moves the proof.
 """
 
@@ -28,7 +28,7 @@ from backend.store.database import Database, Tx, moment
 from backend.store.proofs import Named, Reference
 from backend.tables.stops import Stop
 from pod.door import known_door
-from pod.evidence import DoorFacts, Evidence, Exhibit, ExhibitState, FixFacts
+from pod.evidence import DoorFacts, Evidence, Exhibit, ExhibitState, FixFacts, counts
 from pod.strokes import inspect_strokes
 from pod.verdict import Finding, Verdict, judge
 
@@ -40,7 +40,10 @@ _UNKNOWN_SIZE = 0  # a signature named inside a body tells neither its size nor 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What an event claims about how a visit ended; ``strokes`` are a signature sent inside it."""
+    """What an event claims about how a visit ended; ``strokes`` are a signature sent inside it.
+
+    ``by`` is the driver who says so, None where it is the office.
+    """
 
     outcome: Outcome
     method: Method | None = None
@@ -49,16 +52,19 @@ class Claim:
     note: str = ""
     fix: Mapping[str, Any] | None = None
     strokes: object = None
+    by: UUID | None = None
 
 
-def claim_of(kind: str, body: Mapping[str, Any], fix: Mapping[str, Any] | None) -> Claim | None:
+def claim_of(
+    kind: str, body: Mapping[str, Any], fix: Mapping[str, Any] | None, by: UUID | None = None
+) -> Claim | None:
     """Return the claim in a closing event's validated body, None where the kind closes nothing.
 
     ``stop.corrected`` claims what it becomes.
     """
     if kind == "stop.corrected":
         becomes = body.get("becomes") or {}
-        return claim_of(str(becomes.get("kind")), becomes.get("body") or {}, fix)
+        return claim_of(str(becomes.get("kind")), becomes.get("body") or {}, fix, by)
     outcome = _OUTCOMES.get(kind)
     if outcome is None:
         return None
@@ -71,6 +77,7 @@ def claim_of(kind: str, body: Mapping[str, Any], fix: Mapping[str, Any] | None) 
         note=body.get("note") or "",
         fix=fix,
         strokes=(body.get("signature") or {}).get("strokes"),
+        by=by,
     )
 
 
@@ -94,19 +101,22 @@ async def name_evidence(
     mutation_id: UUID,
     *,
     evidence: Sequence[Mapping[str, Any]] = (),
-    body: Mapping[str, Any] | None = None,
+    signed: str | None = None,
+    counts: bool = True,
 ) -> None:
-    """Keep which files an event names: its ``evidence`` list, and ``signature.sha256`` in its body.
+    """Keep which files an event names: its ``evidence``, and ``signed``, a signature in its body.
 
-    Call it for every event that took effect or was recorded, never for rejected ones: what is
-    named here counts as soon as its bytes verify. The list is validated already.
+    What an event names that took effect or was recorded ``counts``, whatever its kind: it is asked
+    for, and proves as soon as its bytes verify. What any other names about a stop we know does
+    neither, but goes with the stop's goods. All is validated already.
     """
-    items = [Reference(e["sha256"], e["kind"], e["size"], e["media_type"]) for e in evidence]
-    signed = ((body or {}).get("signature") or {}).get("sha256")
-    if signed and all(item.sha256 != signed for item in items):
+    items: dict[str, Reference] = {}
+    for e in evidence:  # named twice in one event, a file is what it was named as first
+        items.setdefault(e["sha256"], Reference(e["sha256"], e["kind"], e["size"], e["media_type"]))
+    if signed is not None:
         unknown = "application/octet-stream"
-        items.append(Reference(signed, EvidenceKind.SIGNATURE, _UNKNOWN_SIZE, unknown))
-    await store.refer(tx, stop_id, driver_id, mutation_id, items)
+        items.setdefault(signed, Reference(signed, EvidenceKind.SIGNATURE, _UNKNOWN_SIZE, unknown))
+    await store.refer(tx, stop_id, driver_id, mutation_id, items.values(), counts=counts)
 
 
 async def weigh(
@@ -118,7 +128,7 @@ async def weigh(
     ``door`` the answer of ``try_door``, or ``known_door`` where nothing was given.
     """
     seen = await store.shown(tx, stop)
-    exhibits = [_exhibit(item) for item in seen.named]
+    exhibits = [_exhibit(item) for item in seen.named if counts(item.driver_id, claim.by)]
     if claim.strokes is not None:
         exhibits.append(_drawn(claim.strokes))
     shown = Evidence(
@@ -199,7 +209,7 @@ def findings_to_wire(findings: Sequence[Finding]) -> list[dict[str, str]]:
 
 def claim_about(stop: Stop, told: store.Told | None) -> Claim | None:
     """Return what is claimed of a closed stop; an override claims it through the row alone."""
-    claim = claim_of(told.kind, told.body, told.fix) if told else None
+    claim = claim_of(told.kind, told.body, told.fix, told.driver_id) if told else None
     if claim is not None:
         return claim
     if stop.state not in (StopState.DELIVERED, StopState.FAILED):

@@ -23,6 +23,7 @@ from sync.decide import Change, Closer, Holder, Known, uniform
 from sync.kinds import CORRECTABLE, About, Kind, about
 from sync.matrix import Outcome, Situation
 from sync.mutations import Fault, Heard, Mutation
+from sync.note import name_evidence, names_files
 from sync.words import LostEvents, Resequenced
 
 _UNKNOWN = Answer(
@@ -54,8 +55,10 @@ class Bench:
 
     async def prepare(self, readable: Iterable[Mutation | Fault]) -> None:
         """Hold the stops, then the routes, that the mutations speak of; read them afresh."""
-        mutations = [each for each in readable if isinstance(each, Mutation)]
+        heard = list(readable)
+        mutations = [each for each in heard if isinstance(each, Mutation)]
         stop_ids, route_ids = _spoken_of(mutations)
+        stop_ids |= _named_at(heard)
         for id_, base in _seen(mutations):
             self._held.since[id_] = min(base, self._held.since.get(id_, base))
         driver = self._device.driver_id
@@ -84,6 +87,13 @@ class Bench:
     def knows(self, stop_id: UUID | None) -> bool:
         """Whether this stop is, or once was, the driver's."""
         return stop_id in self._held.stops
+
+    async def name_in_vain(self, heard: Heard) -> None:
+        """Keep which files an event names that was not taken: they go with its stop."""
+        frame = heard.read.frame
+        stop = self._held.stops.get(frame.stop_id) if frame and frame.stop_id else None
+        if stop is not None:
+            await name_evidence(self._tx, self._device, heard, stop.id, counts=False)
 
     def waits(self, mutation: Mutation) -> bool:
         """Whether what the mutation speaks of is still unknown for this driver."""
@@ -195,6 +205,12 @@ def _own(case: Case, event_id: UUID, stop: Stop) -> Told:
         to=None,
         barcode=None,
     )
+
+
+def _named_at(heard: Iterable[Mutation | Fault]) -> set[UUID]:
+    """Return the stops of which broken mutations name files."""
+    broken = (each.frame for each in heard if isinstance(each, Fault) and names_files(each))
+    return {frame.stop_id for frame in broken if frame and frame.stop_id}
 
 
 _MENDED = frozenset({Kind.STOP_CORRECTED})

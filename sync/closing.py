@@ -23,7 +23,7 @@ from sync.decide import moves
 from sync.door import answer_at_door, ask_if_locked
 from sync.kinds import Kind
 from sync.matrix import Act, Outcome, Ruling
-from sync.note import name_evidence, note
+from sync.note import names_files, note
 from sync.words import Delivered, Failed
 
 Ending = Delivered | Failed
@@ -40,7 +40,6 @@ async def close(
         detail = f"{ending.reason!r} is not one of the manifest's reasons"
         return Answer(Outcome.REJECTED, "reason_unknown", detail)
     door = await answer_at_door(case, stop, ending)
-    await name_evidence(case, stop, ending)
     act = Act.FAIL if isinstance(ending, Failed) else Act.DELIVER
     if ruling.effect and moves(act, StopState(stop.state)):
         return await end(case, stop, ruling.outcome, ending, door)
@@ -68,7 +67,7 @@ async def _overtake(case: Case, stop: Stop, ruling: Ruling, ending: Delivered) -
 
 
 async def beside(case: Case, stop: Stop, outcome: Outcome, code: str | None = None) -> Answer:
-    """Keep the event beside what already closed the stop; its evidence counts all the same."""
+    """Keep the event beside what closed the stop; if its driver did, its evidence counts."""
     entry = await note(case, stop, outcome)
     return Answer(outcome, code, None, stop, entry, await prove(case, stop))
 
@@ -78,6 +77,17 @@ async def prove(case: Case, stop: Stop) -> tuple[dict[str, str], ...]:
     await case.tx.flush()
     verdict = await service.settle(case.tx, case.actor, stop.id, cause=case.cause)
     return tuple(service.findings_to_wire(verdict.findings)) if verdict else ()
+
+
+async def prove_if_it_may(case: Case, stop: Stop) -> tuple[dict[str, str], ...]:
+    """Judge an open proof again if what was just kept brings something that a verdict counts."""
+    brings = case.mutation.kind in _PROVING or names_files(case.mutation)
+    return await prove(case, stop) if brings and stop.proof in _OPEN_PROOFS else ()
+
+
+# What a verdict counts besides files and codes, and the proofs that it may still move.
+_PROVING = frozenset({Kind.STOP_NOTED, Kind.PARCEL_SCANNED})
+_OPEN_PROOFS = frozenset({ProofState.AWAITED, ProofState.REFUSED})
 
 
 async def end(
@@ -93,7 +103,7 @@ async def end(
     policy = await segments.policy(case.tx, stop.segment, stop.policy_version)
     kind = Kind.STOP_DELIVERED if isinstance(ending, Delivered) else Kind.STOP_FAILED
     fix = wire(case.mutation.frame.fix) if case.mutation.frame.fix else None
-    claim = service.claim_of(kind.value, wire(ending), fix)
+    claim = service.claim_of(kind.value, wire(ending), fix, case.device.driver_id)
     if claim is None:
         raise LookupError(f"{kind} claims nothing")
     verdict = await service.weigh(case.tx, stop, claim, policy=policy, door=door)

@@ -25,7 +25,7 @@ from sync.door import answer_at_door
 from sync.kinds import CORRECTABLE, Kind
 from sync.matrix import RULINGS, Outcome
 from sync.mutations import read_body, told
-from sync.note import name_evidence, note
+from sync.note import note
 from sync.words import Corrected, Delivered, Failed
 
 _UNWAIVED = "it changes what a supervisor had waived the proof of"
@@ -57,13 +57,13 @@ async def correct(
     policy = await segments.policy(case.tx, stop.segment, stop.policy_version)
     if _is_late(case, policy, named):
         entry = await note(case, stop, Outcome.RECORDED)
-        return Answer(Outcome.RECORDED, "correction_late", None, stop, entry), decision
+        findings = await closing.prove_if_it_may(case, stop)
+        return Answer(Outcome.RECORDED, "correction_late", None, stop, entry, findings), decision
     stands = any(word.id == stop.closed_by for word in own.words)
     if isinstance(ending, Delivered) and not own.delivered and not stands:
         said = Said(Kind.STOP_DELIVERED, None, case.when.happened, ending.is_partial)
         fact = decide(said, known)
         return await closing.close(case, stop, fact.ruling, ending, closed), fact
-    await name_evidence(case, stop, ending)
     if isinstance(ending, Failed) and own.delivered:
         doubles = sum(a.delivered for a in all_ if a is not own) > 1
         await withdraw(case.tx, case.actor, stop.id, own.causes, doubles=not doubles)

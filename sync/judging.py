@@ -69,6 +69,8 @@ class Judging:
         action = kind if answer.outcome is Outcome.APPLIED else f"mutation.{outcome}"
         event = Event(action, Device, self._device.id, cause=f"mutation:{heard.id or heard.n}")
         row = await record(self._tx, self._device.actor, event)
+        if answer.outcome is Outcome.QUARANTINED:
+            await self.bench.name_in_vain(heard)
         await self.ask(heard, answer)
         return receipt(heard, answer, row.entry)
 

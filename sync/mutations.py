@@ -29,13 +29,15 @@ class Mutation(Struct, frozen=True):
 class Fault(Struct, frozen=True):
     """Why a mutation could not be read. ``held`` ones may be readable after an upgrade.
 
-    ``at`` is what its clocks showed, as far as that much can be read.
+    ``at`` is what its clocks showed and ``frame`` what stands around its body, as far as that much
+    can be read.
     """
 
     code: str
     detail: str
     held: bool = False
     at: At | None = None
+    frame: Frame | None = None
 
 
 class Heard(Struct, frozen=True):
@@ -176,13 +178,14 @@ def _at(value: object) -> At | None:
 
 
 def _typed(kind: Kind, version: int, value: dict[str, object]) -> Mutation | Fault:
-    where = "$"
     try:
         frame = msgspec.convert(value, Frame)
-        where = "$.body"
+    except (msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
+        return Fault("malformed", _placed(told(error), "$"))
+    try:
         body = read_body(kind, version, value.get("body", {}))
     except (msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
-        return Fault("malformed", _placed(told(error), where))
+        return Fault("malformed", _placed(told(error), "$.body"), frame=frame)
     if about(kind) is About.STOP and frame.stop_id is None:
         return Fault("malformed", "stop_id is missing - at `$.stop_id`")
     if about(kind) is About.ROUTE and frame.route_id is None:

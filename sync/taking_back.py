@@ -1,6 +1,7 @@
 """A driver takes back the delivery that a stop stands on: what stood without it stands again."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
 
 from backend.audit.record import Event, record
 from backend.dispatch.attempts import follow_stop
@@ -52,7 +53,7 @@ async def _count(case: Case, stop: Stop, other: Account) -> Answer:
     """Let the delivery that was kept beside this one be how the visit ended."""
     word = other.counts
     policy = await segments.policy(case.tx, stop.segment, stop.policy_version)
-    claim = service.claim_of(word.ending, word.body, word.fix)
+    claim = service.claim_of(word.ending, word.body, word.fix, UUID(word.actor_id))
     if claim is None:
         raise LookupError(f"{word.ending} claims nothing")
     door = await known_door(case.tx, stop)

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from backend.dispatch.follow_ups import open_follow_up
 from backend.dispatch.inbox import open_item
 from backend.domain.inbox import InboxKind
-from backend.domain.stop import ProofState, StopState
+from backend.domain.stop import StopState
 from backend.store.visits import Told
 from backend.tables.stops import Stop
 from sync import closing, door, order
@@ -15,7 +15,7 @@ from sync.decide import Decision, Known, Said, decide, moves
 from sync.door import ISSUED, was_good
 from sync.kinds import Kind
 from sync.matrix import Act, Ask, Fact, Outcome, Ruling, Situation
-from sync.note import name_evidence, note
+from sync.note import disown, name_evidence, note
 from sync.words import (
     CodePresented,
     Corrected,
@@ -30,11 +30,14 @@ from sync.words import (
 async def judge(case: Case, stop: Stop, known: Known, closed: Told | None) -> Answer:
     """Rule on a mutation about a stop whose row is held, and carry the ruling out."""
     decision = decide(_said(case), known, _facts(case, stop, known))
+    await name_evidence(case.tx, case.device, case.heard, stop.id)
     body = case.mutation.body
     if isinstance(body, Corrected) and decision.ruling.effect:
         answer, decision = await correct(case, stop, body, known, closed, decision)
     else:
         answer = await _carry_out(case, stop, decision.ruling, closed)
+    if answer.outcome is Outcome.REJECTED:
+        await disown(case)
     if (item := _question(decision.ruling, answer)) is not None:
         detail = answer.detail or _DETAILS.get(item) or _told(case, decision)
         await _ask(case, stop, item, detail)
@@ -103,26 +106,19 @@ async def _carry_out(case: Case, stop: Stop, ruling: Ruling, closed: Told | None
 
 
 async def _add_evidence(case: Case, stop: Stop, ruling: Ruling) -> Answer:
-    """More proof for an earlier event: name it, then judge the proof again."""
-    await name_evidence(case, stop)
+    """More proof for an earlier event: judge the proof again."""
     entry = await note(case, stop, ruling.outcome)
     return Answer(ruling.outcome, None, None, stop, entry, await closing.prove(case, stop))
 
 
 async def _keep(case: Case, stop: Stop, ruling: Ruling) -> Answer:
-    """Keep the event on the timeline; an arrival moves the stop, words and scans may prove it."""
+    """Keep the event on the timeline; an arrival moves the stop, and any may prove it."""
     change: dict[str, object] = {}
     if case.mutation.kind is Kind.STOP_ARRIVED:
         change = _arrival(case, stop, ruling)
     entry = await note(case, stop, ruling.outcome, change)
-    proves = case.mutation.kind in _PROVING and stop.proof in _OPEN_PROOFS
-    findings = await closing.prove(case, stop) if proves else ()
+    findings = await closing.prove_if_it_may(case, stop)
     return Answer(ruling.outcome, ruling.code, None, stop, entry, findings)
-
-
-# What a verdict counts besides files and codes, and the proofs that it may still move.
-_PROVING = frozenset({Kind.STOP_NOTED, Kind.PARCEL_SCANNED})
-_OPEN_PROOFS = frozenset({ProofState.AWAITED, ProofState.REFUSED})
 
 
 def _arrival(case: Case, stop: Stop, ruling: Ruling) -> dict[str, object]:

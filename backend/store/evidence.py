@@ -136,24 +136,29 @@ async def lock_driver(tx: AsyncSession, driver_id: UUID) -> None:
 
 
 async def stops_naming(tx: AsyncSession, driver_id: UUID, sha256: str) -> list[UUID]:
-    """Return the stops at which this driver's events name these bytes, in lock order."""
+    """Return the stops at which this driver's events name these bytes, in lock order.
+
+    Only if none of the events counts, those at which an event does that does not.
+    """
     query = (
-        select(col(EvidenceRef.stop_id))
+        select(col(EvidenceRef.stop_id), func.bool_or(col(EvidenceRef.counts)))
         .where(col(EvidenceRef.sha256) == sha256, col(EvidenceRef.driver_id) == driver_id)
-        .distinct()
+        .group_by(col(EvidenceRef.stop_id))
         .order_by(col(EvidenceRef.stop_id))
     )
-    return list((await tx.scalars(query)).all())
+    named = [(row[0], row[1]) for row in await tx.execute(query)]
+    return [stop for stop, counts in named if counts] or [stop for stop, _ in named]
 
 
 async def want(tx: AsyncSession, driver_id: UUID, sha256: str, *, wanted: bool) -> None:
-    """Write down whether the driver's bytes are wanted by the events that name them."""
+    """Write down whether the driver's bytes are wanted by the events that name them and count."""
     await tx.execute(
         update(EvidenceRef)
         .where(
             col(EvidenceRef.sha256) == sha256,
             col(EvidenceRef.driver_id) == driver_id,
             col(EvidenceRef.wanted) != wanted,
+            col(EvidenceRef.counts),
         )
         .values(wanted=wanted)
     )

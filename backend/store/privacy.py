@@ -115,7 +115,8 @@ async def lock_inbox_items(
 async def lock_evidence(tx: AsyncSession, stops: Collection[UUID]) -> Sequence[Evidence]:
     """Hold the evidence that only these stops' events name, by id.
 
-    Bytes that also prove another consignment's delivery stay with that one.
+    Bytes that also prove another consignment's delivery stay with that one. An event that does not
+    count proves nothing: what it names goes with its stop, and stays for no other.
     """
     ref, other = aliased(EvidenceRef), aliased(EvidenceRef)
     same = and_(
@@ -125,6 +126,7 @@ async def lock_evidence(tx: AsyncSession, stops: Collection[UUID]) -> Sequence[E
         col(other.sha256) == col(Evidence.sha256),
         col(other.driver_id) == col(Evidence.driver_id),
         col(other.stop_id).not_in(stops),
+        col(other.counts),
     )
     query = (
         select(Evidence)

@@ -1,6 +1,6 @@
 """Queries behind a verdict: what was told and shown at a stop, and what is still due."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from msgspec import Struct
 from sqlalchemy import select
 from sqlmodel import col
 
+from backend.domain.people import ActorType
 from backend.domain.stop import ProofState, StopState
 from backend.store.database import Tx, show_events, show_rows
 from backend.store.direct import adopt, as_json, fetch, fetch_one
@@ -20,11 +21,12 @@ from backend.tables.stops import Stop, StopEvent
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The event that closed a stop, as the timeline keeps it."""
+    """The event that closed a stop, as the timeline keeps it; ``driver_id`` None for the office."""
 
     kind: str
     body: Mapping[str, Any]
     fix: Mapping[str, Any] | None
+    driver_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Named:
 
     sha256: str
     kind: str
+    driver_id: UUID
     arrived_as: str | None
     facts: Mapping[str, Any] | None
     upload: str | None
@@ -66,9 +69,14 @@ async def closing_event(tx: Tx, stop: Stop) -> Told | None:
         col(StopEvent.kind),
         col(StopEvent.body),
         col(StopEvent.fix),
+        col(StopEvent.source),
+        col(StopEvent.actor_id),
     ).where(col(StopEvent.id) == stop.closed_by)
     row = (await tx.execute(query)).one_or_none()
-    return None if row is None else Told(*row)
+    if row is None:
+        return None
+    kind, body, fix, source, actor_id = row
+    return Told(kind, body, fix, UUID(actor_id) if source == ActorType.DRIVER else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +96,14 @@ class Shown:
 
 _SHOWN = """
 SELECT (
-  SELECT json_agg(json_build_object('sha256', r.sha256, 'kind', r.kind, 'arrived_as', e.kind,
-    'facts', e.facts, 'upload', (
+  SELECT json_agg(json_build_object('sha256', r.sha256, 'kind', r.kind, 'driver_id', r.driver_id,
+    'arrived_as', e.kind, 'facts', e.facts, 'upload', (
       SELECT u.state FROM evidence_upload u JOIN device d ON d.id = u.device_id
       WHERE u.sha256 = r.sha256 AND d.driver_id = r.driver_id ORDER BY u.updated_at DESC LIMIT 1))
     ORDER BY r.sha256, r.kind)::text
   FROM evidence_ref r
   LEFT JOIN evidence e ON e.sha256 = r.sha256 AND e.driver_id = r.driver_id
-  WHERE r.stop_id = $1
+  WHERE r.stop_id = $1 AND r.counts
 ), ARRAY(
   SELECT body ->> 'text' FROM stop_event
   WHERE stop_id = $1 AND kind = 'stop.noted' AND body ->> 'text' <> '' ORDER BY version
@@ -118,25 +126,46 @@ async def shown(tx: Tx, stop: Stop) -> Shown:
 
 
 async def refer(
-    tx: Tx, stop_id: UUID, driver_id: UUID, mutation_id: UUID, named: Sequence[Reference]
+    tx: Tx,
+    stop_id: UUID,
+    driver_id: UUID,
+    mutation_id: UUID,
+    named: Collection[Reference],
+    *,
+    counts: bool,
 ) -> None:
-    """Keep which files an event names; naming one twice is harmless.
+    """Keep which files an event names, each once; naming one again is harmless.
 
-    The caller holds the device's journal, so no bytes of the driver's are entered meanwhile.
+    What did not count when it was named first counts from now on if it ``counts`` now, never the
+    other way round. The caller holds the device's journal, so no bytes of the driver's are entered
+    meanwhile.
     """
     if named:
         about = (stop_id, driver_id, mutation_id)
-        await fetch(tx, _REFER, *about, as_json(named))
+        await fetch(tx, _REFER, *about, as_json(list(named)), counts)
 
 
 _REFER = """
-INSERT INTO evidence_ref (mutation_id, sha256, stop_id, driver_id, kind, size, media_type, wanted)
-SELECT $3::uuid, sha256, $1::uuid, $2::uuid, kind, size, media_type, NOT EXISTS (
+INSERT INTO evidence_ref
+  (mutation_id, sha256, stop_id, driver_id, kind, size, media_type, counts, wanted)
+SELECT $3::uuid, sha256, $1::uuid, $2::uuid, kind, size, media_type, $5::bool, $5 AND NOT EXISTS (
   SELECT FROM evidence e
   WHERE e.driver_id = $2 AND e.sha256 = named.sha256 AND e.lost_at IS NULL)
 FROM json_to_recordset($4::text::json)
   AS named(sha256 text, kind text, size int, media_type text)
-ON CONFLICT DO NOTHING
+ON CONFLICT (mutation_id, sha256) DO UPDATE SET counts = true, wanted = excluded.wanted
+WHERE excluded.counts AND NOT evidence_ref.counts
+  AND evidence_ref.stop_id = excluded.stop_id AND evidence_ref.driver_id = excluded.driver_id
+"""
+
+
+async def discount(tx: Tx, driver_id: UUID, mutation_id: UUID) -> None:
+    """Let the files that an event names prove nothing, and ask for them no more."""
+    await fetch(tx, _DISCOUNT, driver_id, mutation_id)
+
+
+_DISCOUNT = """
+UPDATE evidence_ref SET counts = false, wanted = false WHERE driver_id = $1 AND mutation_id = $2
 """
 
 

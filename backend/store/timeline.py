@@ -82,7 +82,7 @@ class Shown:
 
 
 async def evidence_of(tx: AsyncSession, stop_id: UUID) -> list[Shown]:
-    """Return the evidence named by a stop's events, once each."""
+    """Return the evidence named by those events of a stop that count, once each."""
     arrived = (col(Evidence.sha256) == col(EvidenceRef.sha256)) & (
         col(Evidence.driver_id) == col(EvidenceRef.driver_id)
     )
@@ -96,7 +96,7 @@ async def evidence_of(tx: AsyncSession, stop_id: UUID) -> list[Shown]:
             col(Evidence.media_type),
         )
         .outerjoin(Evidence, arrived)
-        .where(col(EvidenceRef.stop_id) == stop_id)
+        .where(col(EvidenceRef.stop_id) == stop_id, col(EvidenceRef.counts))
         .order_by(col(EvidenceRef.kind), col(EvidenceRef.sha256))
     )
     found = {

@@ -134,7 +134,11 @@ async def proof_kinds(tx: Tx, stop_id: UUID) -> list[str]:
             (col(Evidence.sha256) == col(EvidenceRef.sha256))
             & (col(Evidence.driver_id) == col(EvidenceRef.driver_id)),
         )
-        .where(col(EvidenceRef.stop_id) == stop_id, col(Evidence.erased_at).is_(None))
+        .where(
+            col(EvidenceRef.stop_id) == stop_id,
+            col(EvidenceRef.counts),
+            col(Evidence.erased_at).is_(None),
+        )
         .distinct()
         .order_by(col(EvidenceRef.kind))
     )

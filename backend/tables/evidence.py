@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, false, text
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, false, text, true
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -55,7 +55,9 @@ class Evidence(Audited, table=True):
 class EvidenceRef(Row, table=True):
     """An event names a piece of evidence; bytes and event may come in either order.
 
-    It is ``wanted`` as long as the naming driver's bytes are not there and may still come.
+    It is ``wanted`` as long as the naming driver's bytes are not there and may still come. Where
+    it does not ``count``, the event had no effect: the file proves nothing and nobody asks for it,
+    but it goes with its stop.
     """
 
     __tablename__ = "evidence_ref"
@@ -72,3 +74,4 @@ class EvidenceRef(Row, table=True):
     size: int
     media_type: str
     wanted: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    counts: bool = Field(default=True, sa_column_kwargs={"server_default": true()})

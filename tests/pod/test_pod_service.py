@@ -76,7 +76,10 @@ async def close(
         given = Given(mutation, moment(tx), body.get("code"), body.get("door_token"))
         tried = given.code is not None or given.qr is not None
         door = await (try_door(tx, KEYS, stop, given) if tried else known_door(tx, stop))
-        await name_evidence(tx, stop.id, made.driver, mutation, evidence=evidence or [], body=body)
+        signed = body.get("signature", {}).get("sha256")
+        await name_evidence(
+            tx, stop.id, made.driver, mutation, evidence=evidence or [], signed=signed
+        )
         claim = claim_of(kind, body, FIX)
         assert claim is not None
         policy = await segments.policy(tx, segment, 1)

@@ -8,13 +8,17 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from unittest import mock
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.identity.callers import CallingDevice
 from backend.ids import current_request
 from backend.store import direct, feed
 from backend.store.database import _UNCHANGING, Database, Tx, _Session, settle
+from sync.kinds import CORRECTABLE
 from sync.mutations import Heard
+from sync.note import name_evidence
 from sync.numbering import Numbering, Standing, Stored
 from tests.simulator import driver, server
 from tests.simulator.ground import Ground, connect
@@ -147,6 +151,20 @@ def forgets_who_held_a_stop(_: Ground) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def forgets_files(_: Ground) -> Iterator[None]:
+    """Only the end of a visit keeps in mind which files it names."""
+
+    async def at_the_end(
+        tx: Tx, device: CallingDevice, heard: Heard, stop_id: UUID, *, counts: bool = True
+    ) -> None:
+        if heard.kind in CORRECTABLE:
+            await name_evidence(tx, device, heard, stop_id, counts=counts)
+
+    with mock.patch("sync.visit.name_evidence", at_the_end):
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class Control:
     """A way to break the server, and the rules under which that shows soonest."""
@@ -161,5 +179,6 @@ BROKEN = {
     ),
     "sequence cursor": Control(numbers_by_a_sequence, {driver.act: 2, server.overlap: 3}),
     "apply beyond a gap": Control(applies_beyond_a_gap, {driver.act: 2, driver.push_the_end: 2}),
+    "files forgotten": Control(forgets_files, {driver.act: 3, driver.sync: 2}),
     "no tombstones": Control(forgets_who_held_a_stop, {driver.sync: 2, server.edit: 3}),
 }

@@ -55,6 +55,7 @@ class Rows:
         self.feed = tables["feed"]
         self.journals = {str(row["device_id"]): row["acked_n"] for row in tables["journals"]}
         self.lost = tables["lost"]
+        self.names = tables["names"]
         self.by_event: dict[str, list[Record]] = defaultdict(list)
         for row in self.events:
             if row["mutation_id"] is not None:
@@ -73,6 +74,7 @@ class Rows:
             "feed": scopes(h),
             "journals": devices(h),
             "lost": devices(h),
+            "names": stops(h),
         }
         fetch = h.ground.observer.fetch
         return cls({name: await fetch(_QUERIES[name], value) for name, value in values.items()})
@@ -94,6 +96,9 @@ _QUERIES = {
     "feed": "SELECT scope, type, entity_id, v, gone FROM feed WHERE scope = ANY($1)",
     "journals": "SELECT device_id, acked_n FROM device_journal WHERE device_id = ANY($1)",
     "lost": "SELECT device_id, from_n, to_n FROM lost_range WHERE device_id = ANY($1)",
+    "names": "SELECT mutation_id, sha256, counts, wanted, EXISTS (SELECT FROM evidence e WHERE "
+    "e.driver_id = r.driver_id AND e.sha256 = r.sha256) AS here "
+    "FROM evidence_ref r WHERE stop_id = ANY($1)",
 }
 
 
@@ -244,7 +249,28 @@ def _standing(words: list[Record]) -> bool | None:
 
 
 _ENDINGS = {"stop.delivered", "stop.failed", "stop.corrected"}
-CHECKS = (kept, once, numbered, counted, shown, asked, timed, stood)
+
+
+def named(_: History, rows: Rows) -> None:
+    """I14: the files of any event at a stop are kept in mind, and asked for if the event counts."""
+    names = {(str(row["mutation_id"]), row["sha256"]): row for row in rows.names}
+    for row in rows.mutations:
+        if row["outcome"] not in (*_EFFECT, "rejected"):
+            continue
+        said: Json = json.loads(row["raw"])
+        for file in said.get("evidence", []):
+            what, told = f"the file of {said['kind']} {said['n']}", row["outcome"]
+            name = names.get((said["id"], file["sha256"]))
+            if name is None:
+                raise Violated(f"I14: {what}, {told}, is forgotten")
+            if name["counts"] != (told in _EFFECT):
+                raise Violated(f"I14: {what}, {told}, counts: {name['counts']}")
+    for name in rows.names:
+        if name["wanted"] != (name["counts"] and not name["here"]):
+            raise Violated(f"I14: {name['sha256'][:6]} is wanted: {name['wanted']}")
+
+
+CHECKS = (kept, once, numbered, counted, shown, asked, timed, stood, named)
 
 
 def _named(acked: Acked) -> str:

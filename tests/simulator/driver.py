@@ -12,6 +12,8 @@ from tests.simulator.truth import Sent, Violated
 
 MOST_POINTS = 30
 _NUMBERLESS = 2
+# How often, of ten times, an event names a file.
+_FILES = {"stop.delivered": 4, "evidence.added": 4, "stop.arrived": 2, "stop.noted": 2}
 
 
 async def act(h: History) -> None:
@@ -57,7 +59,7 @@ def record(h: History, phone: Phone) -> Said:
         frame["policy_version"] = phone.base["stop", stop][1]["policy_version"]
     if h.dice.chance(3):
         frame["fix"] = {"lat": 39.2930, "lon": -76.5866, "accuracy_m": 8, "mock": False}
-    if kind in ("stop.delivered", "evidence.added") and h.dice.chance(4):
+    if h.dice.chance(_FILES.get(kind, 1)):
         frame["evidence"] = [said.named(*h.a_file())]
     if h.dice.chance(0.5):
         kind_, frame["kind_version"] = said.NEW_KIND
