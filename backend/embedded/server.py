@@ -167,9 +167,10 @@ def _create(cluster: Cluster, account: Identity) -> None:
 
 
 def _forget_stale(cluster: Cluster) -> None:
-    """Remove a dead server's pid file: its number may live on as an innocent process."""
+    """Remove a dead server's pid files: its number may live on as an innocent process."""
     if server_pid(cluster) is None:
         (cluster.folder / "postmaster.pid").unlink(missing_ok=True)
+        (cluster.socket_folder / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
 
 
 def _prepare_socket_folder(cluster: Cluster, account: Identity) -> None:
