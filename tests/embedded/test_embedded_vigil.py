@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -94,11 +94,20 @@ def test_warden_and_server_killed_at_once_are_back(data: Path) -> None:
 
 
 def test_who_leaves_while_it_is_down_leaves_nothing(data: Path) -> None:
-    """At whichever moment between death and return the last user leaves, no process stays."""
-    for seconds in (0.0, 0.9, 1.05, 1.2, 1.35):
-        with running(data) as cluster:
+    """At whichever step between death and return the last user leaves, no process stays."""
+    cluster = Cluster(data.resolve())
+    steps: list[Callable[[], bool]] = [
+        lambda: True,
+        lambda: not wardens(data),
+        lambda: len(wardens(data)) == 1,
+        lambda: server_pid(cluster) is not None,
+        lambda: is_listening(cluster),
+    ]
+    for number in range(len(steps)):
+        with running(data):
             kill(server_pid(cluster), signal.SIGQUIT)
-            until(lambda: False, seconds)  # so that it leaves at several points of the way back
+            for step in steps[1 : number + 1]:
+                assert until(step, BACK_WITHIN)
         assert server_pid(cluster) is None
         assert until(lambda: not alive_with(str(data)), 10), alive_with(str(data))
 
