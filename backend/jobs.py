@@ -249,10 +249,8 @@ async def _tick(timetable: Timetable) -> None:
     at_work: set[asyncio.Task[None]] = set()
     for line in LINES:
         work = _guarded(line, timetable, at_work)
-        at_once = SystemClock().now()
-        scheduler.add_job(
-            work, "interval", seconds=line.every_s, name=line.name, next_run_time=at_once
-        )
+        often = {"seconds": line.every_s, "next_run_time": SystemClock().now()}
+        scheduler.add_job(work, "interval", name=line.name, **often)
     await timetable.lead()
     scheduler.start()
     try:
@@ -276,11 +274,8 @@ def _guarded(
             return
         task = asyncio.ensure_future(_work(line, timetable))
         at_work.add(task)
-        try:
-            await asyncio.shield(task)
-        finally:
-            if task.done():
-                at_work.discard(task)
+        task.add_done_callback(at_work.discard)
+        await asyncio.shield(task)
 
     return tick
 
