@@ -27,9 +27,11 @@ from backend.dispatch.months import keep_months
 from backend.dispatch.release import close_day
 from backend.ids import new_id
 from backend.keys import Keys, load_keys
+from backend.repeats import Repeats
 from backend.settings import Settings
 from backend.store import devices, evidence, leases, people, tries
 from backend.store.database import Database, Tx, moment
+from backend.wire.outage import will_pass
 from planner.nightly import queue_nightly
 from planner.service import make_next_plan
 from pod.service import settle_overdue
@@ -97,9 +99,11 @@ class Timetable:
     keys: Keys
     # How far the round through the evidence got.
     rechecked: dict[str, UUID | None] = field(default_factory=dict)
+    repeats: Repeats = field(default_factory=lambda: Repeats(log))
 
     async def lead(self) -> None:
-        """Hold on to the lease."""
+        """Hold on to the lease, and tell what has failed of late."""
+        self.repeats.tell()
         await self.leadership.renew()
 
     async def plan(self) -> None:
@@ -245,10 +249,8 @@ async def _tick(timetable: Timetable) -> None:
     at_work: set[asyncio.Task[None]] = set()
     for line in LINES:
         work = _guarded(line, timetable, at_work)
-        at_once = SystemClock().now()
-        scheduler.add_job(
-            work, "interval", seconds=line.every_s, name=line.name, next_run_time=at_once
-        )
+        often = {"seconds": line.every_s, "next_run_time": SystemClock().now()}
+        scheduler.add_job(work, "interval", name=line.name, **often)
     await timetable.lead()
     scheduler.start()
     try:
@@ -265,18 +267,15 @@ async def _tick(timetable: Timetable) -> None:
 def _guarded(
     line: Line, timetable: Timetable, at_work: set[asyncio.Task[None]]
 ) -> Callable[[], Awaitable[None]]:
-    """Return the line's tick: one that fails is logged and comes again."""
+    """Return the line's tick: one that fails is noted and comes again."""
 
     async def tick() -> None:
         if line.leader_only and not timetable.leadership.leads:
             return
         task = asyncio.ensure_future(_work(line, timetable))
         at_work.add(task)
-        try:
-            await asyncio.shield(task)
-        finally:
-            if task.done():
-                at_work.discard(task)
+        task.add_done_callback(at_work.discard)
+        await asyncio.shield(task)
 
     return tick
 
@@ -286,8 +285,8 @@ async def _work(line: Line, timetable: Timetable) -> None:
         await line.work(timetable)
     except NotLeading:
         log.info("%s: another timetable leads", line.name)
-    except Exception:
-        log.exception("%s failed, and comes again in %g s", line.name, line.every_s)
+    except Exception as error:  # noqa: BLE001 - logged there, and the line comes again
+        timetable.repeats.note(error, line.name, shared=will_pass(error))
 
 
 async def _put_away(db: Database, leadership: Leadership) -> None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from backend.repeats import Repeats
 from backend.store import scopes
 from backend.store.database import Database
 
@@ -66,6 +67,7 @@ class Nudges:
         self._listeners: defaultdict[UUID, list[Listener]] = defaultdict(list)
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
+        self._repeats = Repeats(_log)
 
     @property
     def streams(self) -> int:
@@ -123,10 +125,11 @@ class Nudges:
 
     async def _keep_looking(self) -> None:
         while self._listeners and not self._closed:
+            self._repeats.tell()
             try:
                 await self.look()
             except Exception as error:  # noqa: BLE001 - an outage passes, and nudges may be lost
-                _log.warning("no look at the counters: %s", error)
+                self._repeats.note(error, "the look at the counters")
             await asyncio.sleep(self._every_s)
 
 

@@ -18,6 +18,7 @@ from backend.cli.day.people import Login, employ
 from backend.cli.day.story import DEPOTS, Day, live
 from backend.cli.ending import end_on_signals, until_signal
 from backend.cli.ground import data_option, installation, json_option, settings_for
+from backend.cli.loss import Loss
 from backend.cli.tell import Teller
 from backend.settings import Settings
 from handset import HandsetError
@@ -40,9 +41,11 @@ def demo(then_exit: bool, host: str, port: int, data: Path | None, as_json: bool
     set_environment_aside()
     home = settings_for(data).data / "demo"
     empty(home, tell)
-    with installation(settings_for(home), tell) as settings:
+    loss = Loss()
+    with installation(settings_for(home), tell, loss) as settings:
         failure: list[DayWentWrong] = []
-        asyncio.run(until_signal(_demo(settings, host, port, tell, failure, then_exit=then_exit)))
+        work = _demo(settings, host, port, tell, failure, then_exit=then_exit)
+        asyncio.run(until_signal(loss.unless_lost(work)))
     if failure:
         raise failure[0]
 

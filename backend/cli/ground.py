@@ -1,6 +1,7 @@
 """What commands stand on: `--data`, `--json`, settings, and a database that runs."""
 
 import contextlib
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
@@ -15,6 +16,7 @@ from backend.settings import Settings, load
 if TYPE_CHECKING:
     from backend.store.database import Database
 
+_log = logging.getLogger("doorstep.cli")
 F = TypeVar("F", bound=Callable[..., None])
 
 
@@ -40,11 +42,14 @@ def settings_for(data: Path | None, **environ: str) -> Settings:
 
 
 @contextlib.contextmanager
-def installation(settings: Settings, tell: Teller) -> Iterator[Settings]:
+def installation(
+    settings: Settings, tell: Teller, lost: Callable[[str], None] = _log.error
+) -> Iterator[Settings]:
     """Provide settings whose database runs and is up to date for the length of the block.
 
     A database of our own is started if need be and migrated; one that was given is left as it is,
-    since whoever runs it decides when it changes.
+    since whoever runs it decides when it changes. One of our own that dies is started again; `lost`
+    is called with the reason, in another thread, when that is given up.
     """
     from backend.cli import first, schema
 
@@ -53,7 +58,7 @@ def installation(settings: Settings, tell: Teller) -> Iterator[Settings]:
         if settings.database_url is None:
             from backend.embedded import running
 
-            cluster = stack.enter_context(running(settings.data, tell=tell))
+            cluster = stack.enter_context(running(settings.data, tell=tell, lost=lost))
             settings = replace(settings, database_url=cluster.url())
             if not first.is_ready(cluster.url()):
                 tell("migrating the database")

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +12,7 @@ import click
 from backend.cli import farewell, lifeline
 from backend.cli.ending import end_on_signals, until_signal
 from backend.cli.ground import data_option, installation, json_option, settings_for
+from backend.cli.loss import Loss
 from backend.cli.tell import Teller
 from backend.settings import Settings
 
@@ -43,8 +45,10 @@ def up(host: str, port: int, demo: bool, data: Path | None, as_json: bool) -> No
     if settings.database_url is not None and not first.is_ready(settings.database_url):
         tell("migrating the database")
         first.make_ready(settings.database_url)
-    with installation(settings, tell) as ready:
-        asyncio.run(until_signal(_up(ready, host, port, tell, demo=demo)))
+    loss = Loss()
+    with installation(settings, tell, loss) as ready:
+        work = loss.unless_lost(_up(ready, host, port, tell, demo=demo))
+        asyncio.run(until_signal(work))
         tell("stopping")
     tell.done()
 
@@ -73,7 +77,13 @@ def serve(host: str, port: int, data: Path | None) -> None:
     from granian.server import Server
 
     lifeline.hold_on()
-    with installation(settings_for(data), Teller()) as settings:
+    loss = Loss()
+
+    def end(reason: str) -> None:
+        loss(reason)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with installation(settings_for(data), Teller(), end) as settings:
         os.environ["DOORSTEP_DATA"] = str(settings.data)
         os.environ["DOORSTEP_DATABASE_URL"] = str(settings.database_url)
         server = Server(
@@ -88,6 +98,7 @@ def serve(host: str, port: int, data: Path | None) -> None:
         )
         server.on_startup(farewell.warn_workers)
         server.serve()
+        loss.check()
 
 
 @click.command()
@@ -98,5 +109,6 @@ def jobs(data: Path | None) -> None:
 
     lifeline.hold_on()
     end_on_signals()
-    with installation(settings_for(data), Teller()) as settings:
-        asyncio.run(until_signal(run(settings)))
+    loss = Loss()
+    with installation(settings_for(data), Teller(), loss) as settings:
+        asyncio.run(until_signal(loss.unless_lost(run(settings))))

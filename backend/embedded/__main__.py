@@ -1,4 +1,4 @@
-"""The warden's door: `python -m backend.embedded DATA TUNING`; only `occupancy` knocks here."""
+"""The warden's door: `python -m backend.embedded DATA TUNING`; only `warden.post` knocks here."""
 
 import json
 import signal
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from backend.embedded.cluster import Cluster
-from backend.embedded.occupancy import watch
+from backend.embedded.warden import watch
 
 if __name__ == "__main__":
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -63,6 +63,18 @@ def prepare(cluster: Cluster, tell: Callable[[str], None]) -> None:
     _prepare_socket_folder(cluster, account)
 
 
+def mend(cluster: Cluster) -> None:
+    """Make a server that died ready for a launch; nothing is ever set up anew here.
+
+    Raises:
+        EmbeddedFailed: its files are gone, or its socket's folder is not ours any more.
+    """
+    if not (cluster.folder / "PG_VERSION").exists():
+        raise EmbeddedFailed(f"{cluster.folder} is gone")
+    _forget_stale(cluster)
+    _prepare_socket_folder(cluster, identity(cluster))
+
+
 def launch(cluster: Cluster, tuning: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start the server as a child of this process."""
     account = identity(cluster)
@@ -95,7 +107,7 @@ def wait_until_ready(cluster: Cluster, alive: Callable[[], bool]) -> None:
     ready = [str(binaries() / "pg_isready"), "-q", *_login(cluster)]
     while not is_listening(cluster) or subprocess.run(ready, check=False).returncode != 0:
         if not alive() or time.monotonic() > deadline:
-            raise EmbeddedFailed(f"PostgreSQL did not start\n{_tail(cluster.log)}")
+            raise EmbeddedFailed(f"PostgreSQL did not start\n{log_tail(cluster)}")
         time.sleep(0.02)
     _ensure_database(cluster)
 
@@ -155,9 +167,10 @@ def _create(cluster: Cluster, account: Identity) -> None:
 
 
 def _forget_stale(cluster: Cluster) -> None:
-    """Remove a dead server's pid file: its number may live on as an innocent process."""
+    """Remove a dead server's pid files: its number may live on as an innocent process."""
     if server_pid(cluster) is None:
         (cluster.folder / "postmaster.pid").unlink(missing_ok=True)
+        (cluster.socket_folder / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
 
 
 def _prepare_socket_folder(cluster: Cluster, account: Identity) -> None:
@@ -226,7 +239,8 @@ def _run(program: str, arguments: Sequence[str], account: Identity) -> str:
     return done.stdout
 
 
-def _tail(log: Path) -> str:
+def log_tail(cluster: Cluster) -> str:
+    """Return the end of what the server told, at most 1500 characters."""
     with contextlib.suppress(OSError):
-        return log.read_text(errors="replace")[-1500:]
+        return cluster.log.read_text(errors="replace")[-1500:]
     return ""

@@ -3,26 +3,16 @@
 import os
 import signal
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from backend.embedded import Cluster, EmbeddedFailed, is_listening, running
+from backend.embedded.cluster import SOCKET_NAME
 from backend.embedded.server import server_pid
-from tests.fixtures.processes import ROOT, alive_with, environment, until
-
-USER = """
-import sys
-from pathlib import Path
-from backend.embedded import running
-with running(Path(sys.argv[1]), tuning={"fsync": "off"}):
-    print("in", flush=True)
-    sys.stdin.read()
-print("out", flush=True)
-"""
+from tests.embedded.users import enter, leave, said, servers, warden_of
+from tests.fixtures.processes import alive_with, until
 
 
 @pytest.fixture
@@ -32,36 +22,11 @@ def data(short_folder: Path) -> Iterator[Path]:
     assert until(lambda: not alive_with(str(short_folder)), 10), alive_with(str(short_folder))
 
 
-def enter(data: Path) -> "subprocess.Popen[str]":
-    """Begin to use the server in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-c", USER, str(data)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment(),
-        cwd=ROOT,
-        text=True,
-    )
-
-
-def said(user: "subprocess.Popen[str]") -> str:
-    """The next thing the user says."""
-    assert user.stdout is not None
-    return user.stdout.readline().strip()
-
-
-def leave(user: "subprocess.Popen[str]") -> None:
-    """Let the user go in order."""
-    user.communicate()
-    assert user.returncode == 0
-
-
 def test_two_who_race_share_one_server(data: Path) -> None:
     """Both get in, on one server, and it is gone when the second leaves, not before."""
     first, second = enter(data), enter(data)
     assert (said(first), said(second)) == ("in", "in")
-    servers = [words for words in alive_with(str(data)).values() if "bin/postgres" in words]
-    assert len(servers) == 1
+    assert len(servers(data)) == 1
     leave(first)
     assert is_listening(Cluster(data))
     leave(second)
@@ -79,24 +44,28 @@ def test_a_killed_user_counts_as_gone(data: Path) -> None:
         assert is_listening(Cluster(data))
 
 
-def test_a_killed_server_is_started_again(data: Path) -> None:
-    """A postmaster.pid left by kill -9 of the server does not keep the next one from starting."""
-    with running(data) as cluster:
-        pid = server_pid(cluster)
+def test_a_power_cut_leaves_nothing_in_the_way(data: Path) -> None:
+    """What all of them leave behind when they die at once does not keep the next from starting."""
+    user, cluster = enter(data), Cluster(data)
+    assert said(user) == "in"
+    for pid in (user.pid, warden_of(data), server_pid(cluster)):
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        assert until(lambda: server_pid(cluster) is None and not is_listening(cluster), 10)
-        assert (cluster.folder / "postmaster.pid").exists()
-    with running(data) as cluster:
+    user.communicate()
+    assert until(lambda: not alive_with(str(data)), 10)
+    assert (cluster.folder / "postmaster.pid").exists()
+    with running(data):
         assert is_listening(cluster)
 
 
 def test_a_strangers_process_number_is_no_server(data: Path) -> None:
     """A stale pid file that names a living, innocent process is not mistaken for our server."""
+    names = ("postmaster.pid", f"{SOCKET_NAME}.lock")
     with running(data) as cluster:
-        text = (cluster.folder / "postmaster.pid").read_text()
-    _, _, rest = text.partition("\n")
-    (cluster.folder / "postmaster.pid").write_text(f"{os.getpid()}\n{rest}")
+        texts = [(cluster.folder / name).read_text() for name in names]
+    for name, text in zip(names, texts, strict=True):
+        _, _, rest = text.partition("\n")
+        (cluster.folder / name).write_text(f"{os.getppid()}\n{rest}")
     assert server_pid(cluster) is None
     with running(data):
         assert is_listening(cluster)
@@ -105,9 +74,7 @@ def test_a_strangers_process_number_is_no_server(data: Path) -> None:
 def test_a_killed_warden_is_replaced(data: Path) -> None:
     """Without its warden the server still ends with the last user."""
     with running(data) as cluster:
-        others = alive_with(str(data)).items()
-        warden = next(pid for pid, words in others if "-m backend.embedded" in words)
-        os.kill(warden, signal.SIGKILL)
+        os.kill(warden_of(data), signal.SIGKILL)
     assert not is_listening(cluster)
 
 

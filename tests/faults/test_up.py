@@ -1,59 +1,17 @@
 """`doorstep up` as an operator meets it: it ends in order, and a killed leader leaves nothing."""
 
-import contextlib
-import json
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.fixtures.processes import (
-    alive_with,
-    command,
-    doorstep,
-    environment,
-    free_port,
-    is_free,
-    until,
-)
-
-ENDS_WITHIN = 30
-GONE_WITHIN = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Up:
-    """A running `doorstep up`."""
-
-    leader: "subprocess.Popen[str]"
-    data: Path
-    port: int
-
-    def status(self) -> int:
-        """What the API answers to a stranger."""
-        return httpx.get(f"http://127.0.0.1:{self.port}/health/ready").status_code
-
-    def others(self) -> dict[int, str]:
-        """Everything of this system but the leader."""
-        found = alive_with(str(self.data))
-        return {pid: words for pid, words in found.items() if pid != self.leader.pid}
-
-    def end(self, sign: signal.Signals) -> int:
-        """Tell the leader to end and return its exit code."""
-        self.leader.send_signal(sign)
-        self.leader.wait(ENDS_WITHIN)
-        return self.leader.returncode
-
-    def is_gone(self) -> bool:
-        """Nothing of it lives and somebody else could have the port."""
-        return not alive_with(str(self.data)) and is_free(self.port)
+from tests.faults.ups import ENDS_WITHIN, GONE_WITHIN, up
+from tests.fixtures.processes import doorstep, free_port, is_free, until
 
 
 @pytest.fixture(scope="module")
@@ -63,26 +21,6 @@ def data() -> Iterator[Path]:
     folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def up(data: Path, port: int | None = None) -> Iterator[Up]:
-    """Run `doorstep up` until it says it is up; nothing of it may be left afterwards."""
-    port = port or free_port()
-    words = ["up", "--port", str(port), "--data", str(data), "--json"]
-    with subprocess.Popen(
-        command(*words), env=environment(), stdout=subprocess.PIPE, text=True
-    ) as leader:
-        running = Up(leader, data, port)
-        try:
-            assert leader.stdout is not None
-            told = json.loads(leader.stdout.readline())
-            assert told["url"] == f"http://127.0.0.1:{port}"
-            yield running
-        finally:
-            leader.kill()
-            leader.wait()
-            assert until(running.is_gone, GONE_WITHIN), alive_with(str(data))
 
 
 def test_it_ends_in_order(data: Path) -> None:
