@@ -16,9 +16,9 @@ from backend.cli.drill.fate import Odds
 from backend.cli.drill.faults import Faults, FaultsType
 from backend.cli.drill.muster import NotReady, Size, muster
 from backend.cli.drill.report import facts, words
-from backend.cli.drill.sabotage import Sabotage, spoil
+from backend.cli.drill.sabotage import NothingToSpoil, Sabotage, spoil
 from backend.cli.drill.screen import watching
-from backend.cli.drill.witness import hear
+from backend.cli.drill.witness import hear, promised, settle
 from backend.cli.ending import end_on_signals, until_signal
 from backend.cli.ground import data_option, installation, json_option, settings_for
 from backend.cli.tell import Teller
@@ -98,11 +98,19 @@ def drill(
     with installation(settings_for(home), tell) as settings:
         try:
             asyncio.run(until_signal(_drill(settings, size, spoilt, tell, found)))
-        except* (ConsoleRefused, NotReady, HandsetError, httpx.HTTPError) as trouble:
+        except* (
+            ConsoleRefused,
+            NotReady,
+            NothingToSpoil,
+            HandsetError,
+            httpx.HTTPError,
+        ) as trouble:
             raise click.ClickException(_told(trouble)) from None
     tell.done()
     if found and not found[0].is_good:
-        raise click.ClickException("the drill found something wrong; it is named above")
+        raise click.ClickException(_wrong(spoilt))
+    if found and spoilt:
+        raise click.ClickException(f"the sabotage was not noticed: {spoilt}")
     if not found:
         raise click.ClickException("the drill was broken off")
 
@@ -126,13 +134,26 @@ async def _drill(
         async with watching(company, tell) as say:
             await spend(company, say, system.pull_the_plug)
         if sabotage is not None:
+            await settle(company)
             tell(f"spoiling the database: {sabotage}")
-            await spoil(settings, sabotage)
+            await spoil(settings, sabotage, promised(company))
         tell("asking every phone what it recorded, and the server whether it has it")
         findings = examine(await hear(company), company.notebook.odd, company.traffic.failures)
         found.append(findings)
         seconds = time.monotonic() - began
-        tell.result(words(company, findings, seconds), facts(company, findings, seconds))
+        tell.result(
+            words(company, findings, seconds, sabotage), facts(company, findings, seconds, sabotage)
+        )
+
+
+def _wrong(sabotage: Sabotage | None) -> str:
+    """Something was found; a sabotage that was asked for must not look like a loss of ours."""
+    if sabotage is None:
+        return "the drill found something wrong; it is named above"
+    return (
+        "the drill found something wrong, named above, as it had to:"
+        f" the database was spoilt on request ({sabotage})"
+    )
 
 
 def _told(trouble: BaseExceptionGroup[Exception]) -> str:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from backend.cli.drill.examine import Findings
 from backend.cli.drill.faults import in_words
 from backend.cli.drill.muster import Company
+from backend.cli.drill.sabotage import Sabotage
 
 T = TypeVar("T")
 _SHOWN = 20
@@ -32,14 +33,16 @@ _INDENT = 16
 _WIDTH = 100
 
 
-def facts(company: Company, found: Findings, seconds: float) -> dict[str, object]:
+def facts(
+    company: Company, found: Findings, seconds: float, sabotage: Sabotage | None = None
+) -> dict[str, object]:
     """For machines."""
     notebook, traffic = company.notebook, company.traffic
     return {
         "good": found.is_good,
         "seed": company.size.odds.seed,
         "plan": company.fingerprint,
-        "replay": replay(company),
+        "replay": replay(company, sabotage),
         "drivers": company.size.drivers,
         "doors": company.size.doors,
         "recorded": found.recorded,
@@ -85,7 +88,9 @@ def facts(company: Company, found: Findings, seconds: float) -> dict[str, object
     }
 
 
-def words(company: Company, found: Findings, seconds: float) -> str:
+def words(
+    company: Company, found: Findings, seconds: float, sabotage: Sabotage | None = None
+) -> str:
     """For people."""
     lines = [_line(name, text) for name, text in _rows(company, found)]
     size = company.size
@@ -93,7 +98,7 @@ def words(company: Company, found: Findings, seconds: float) -> str:
         f"\n  A day of {size.drivers} drivers and {size.doors:,} doors, seed {size.odds.seed},"
         f" in {seconds:.0f} s\n"
     )
-    return "\n".join([title, *lines, "", *_verdict(company, found), ""])
+    return "\n".join([title, *lines, "", *_verdict(company, found, sabotage), ""])
 
 
 def _line(name: str, text: str) -> str:
@@ -152,7 +157,7 @@ def _went_down(found: Findings) -> str:
     return told + gone
 
 
-def _verdict(company: Company, found: Findings) -> Iterator[str]:
+def _verdict(company: Company, found: Findings, sabotage: Sabotage | None) -> Iterator[str]:
     """What it means, or what is wrong and how to see it again."""
     if found.is_good:
         yield "  Every act that was acknowledged to a phone was looked for by `have`, on the"
@@ -164,7 +169,7 @@ def _verdict(company: Company, found: Findings) -> Iterator[str]:
         if len(said) > _SHOWN:
             yield f"    ... and {len(said) - _SHOWN} more"
     yield f"\n  The phones are kept in {company.folder}; the same day again:"
-    yield f"    {replay(company)}"
+    yield f"    {replay(company, sabotage)}"
 
 
 def _wrongs(found: Findings) -> Iterator[tuple[str, list[str]]]:
@@ -185,14 +190,15 @@ def _wrongs(found: Findings) -> Iterator[tuple[str, list[str]]]:
         yield "audit", [found.audit]
 
 
-def replay(company: Company) -> str:
-    """The command that does the same day again."""
+def replay(company: Company, sabotage: Sabotage | None = None) -> str:
+    """The command that does the same day again, and the same to its database."""
     size = company.size
     return (
         f"doorstep drill --drivers {size.drivers} --stops {size.stops}"
         f" --offline {size.odds.offline:g} --mishaps {size.odds.mishaps:g}"
         f" --office {size.office:g} --restarts {size.restarts}"
         f" --faults {in_words(size.faults)} --seed {size.odds.seed}"
+        + (f" --sabotage {sabotage}" if sabotage else "")
     )
 
 
