@@ -1,10 +1,12 @@
 """`demo`: a whole day on made-up data, through the real processes, over real HTTP."""
 
 import asyncio
+import contextlib
 import shutil
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
@@ -16,7 +18,7 @@ from backend.cli.day.home import empty, free_port, set_environment_aside
 from backend.cli.day.ledger import Outcome
 from backend.cli.day.people import Login, employ
 from backend.cli.day.story import DEPOTS, Day, live
-from backend.cli.ending import end_on_signals, until_signal
+from backend.cli.ending import BrokenOff, end_on_signals, until_signal
 from backend.cli.ground import data_option, installation, json_option, settings_for
 from backend.cli.tell import Teller
 from backend.settings import Settings
@@ -39,12 +41,25 @@ def demo(then_exit: bool, host: str, port: int, data: Path | None, as_json: bool
     end_on_signals()
     set_environment_aside()
     home = settings_for(data).data / "demo"
-    empty(home, tell)
-    with installation(settings_for(home), tell) as settings:
-        failure: list[DayWentWrong] = []
-        asyncio.run(until_signal(_demo(settings, host, port, tell, failure, then_exit=then_exit)))
-    if failure:
-        raise failure[0]
+    end = _End()
+    with contextlib.suppress(BrokenOff):
+        empty(home, tell)
+        with installation(settings_for(home), tell) as settings:
+            asyncio.run(until_signal(_demo(settings, host, port, tell, end, then_exit=then_exit)))
+    if end.trouble is not None:
+        if not end.is_told:
+            tell.unfinished({"day": "broken_off", "reason": str(end.trouble)})
+        raise end.trouble
+
+
+@dataclass(slots=True)
+class _End:
+    """How a demo ended: it was broken off, as long as nothing else is known."""
+
+    trouble: DayWentWrong | None = field(
+        default_factory=lambda: DayWentWrong("the demo was broken off")
+    )
+    is_told: bool = False
 
 
 async def _demo(
@@ -52,7 +67,7 @@ async def _demo(
     host: str,
     port: int,
     tell: Teller,
-    failure: list[DayWentWrong],
+    end: _End,
     *,
     then_exit: bool,
 ) -> None:
@@ -61,13 +76,15 @@ async def _demo(
     async with run(settings, host, free_port(host, 0 if then_exit else port), tell) as system:
         try:
             outcome = await run_day(system.url, settings, tell, stays=not then_exit)
+            end.trouble = None
             if outcome is not None and not outcome.is_good:
-                failure.append(DayWentWrong(_trouble(outcome)))
+                end.trouble = DayWentWrong(_trouble(outcome))
+            end.is_told = True
         except* (ConsoleRefused, HandsetError, httpx.HTTPError) as trouble:
-            failure.append(DayWentWrong("; ".join(_leaves(trouble))))
-        if not then_exit and not failure:
+            end.trouble = DayWentWrong("; ".join(_leaves(trouble)))
+        if not then_exit and end.trouble is None:
             name = await system.family.first_end()
-            failure.append(DayWentWrong(f"{name} ended unexpectedly, so the rest ends too"))
+            end.trouble = DayWentWrong(f"{name} ended unexpectedly, so the rest ends too")
 
 
 async def run_day(

@@ -1,6 +1,7 @@
 """`drill`: simulated handsets over real HTTP on bad roads, and what was lost: nothing."""
 
 import asyncio
+import contextlib
 import shutil
 import time
 from pathlib import Path
@@ -19,12 +20,13 @@ from backend.cli.drill.report import facts, words
 from backend.cli.drill.sabotage import NothingToSpoil, Sabotage, spoil
 from backend.cli.drill.screen import watching
 from backend.cli.drill.witness import hear, promised, settle
-from backend.cli.ending import end_on_signals, until_signal
+from backend.cli.ending import BrokenOff, end_on_signals, until_signal
 from backend.cli.ground import data_option, installation, json_option, settings_for
 from backend.cli.tell import Teller
 from backend.settings import Settings
 from handset import HandsetError
 
+_STOPPING = (ConsoleRefused, NotReady, NothingToSpoil, HandsetError, httpx.HTTPError)
 _SHARE = click.FloatRange(0, 1)
 
 
@@ -91,28 +93,36 @@ def drill(
     end_on_signals()
     set_environment_aside()
     home = settings_for(data).data / "drill"
-    empty(home, tell)
     size = Size(drivers, stops, Odds(offline, mishaps, seed), faults, office, restarts)
     spoilt = Sabotage(sabotage) if sabotage else None
     found: list[Findings] = []
-    with installation(settings_for(home), tell) as settings:
-        try:
-            asyncio.run(until_signal(_drill(settings, size, spoilt, tell, found)))
-        except* (
-            ConsoleRefused,
-            NotReady,
-            NothingToSpoil,
-            HandsetError,
-            httpx.HTTPError,
-        ) as trouble:
-            raise click.ClickException(_told(trouble)) from None
+    with contextlib.suppress(BrokenOff):
+        empty(home, tell)
+        with installation(settings_for(home), tell) as settings:
+            _run(settings, size, spoilt, tell, found)
     tell.done()
-    if found and not found[0].is_good:
-        raise click.ClickException(_wrong(spoilt))
-    if found and spoilt:
-        raise click.ClickException(f"the sabotage was not noticed: {spoilt}")
     if not found:
-        raise click.ClickException("the drill was broken off")
+        why = "the drill was broken off"
+        tell.unfinished({"good": False, "reason": why})
+        raise click.ClickException(why)
+    if not found[0].is_good:
+        raise click.ClickException(_wrong(spoilt))
+    if spoilt:
+        raise click.ClickException(f"the sabotage was not noticed: {spoilt}")
+
+
+def _run(
+    settings: Settings,
+    size: Size,
+    sabotage: Sabotage | None,
+    tell: Teller,
+    found: list[Findings],
+) -> None:
+    """Live the day, and say in words what stopped it."""
+    try:
+        asyncio.run(until_signal(_drill(settings, size, sabotage, tell, found)))
+    except* _STOPPING as trouble:
+        raise click.ClickException(_told(trouble)) from None
 
 
 async def _drill(
