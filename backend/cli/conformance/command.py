@@ -23,7 +23,12 @@ class Deviates(click.ClickException):
 
 @click.command()
 @click.argument("url", required=False)
-@click.option("--code", "codes", multiple=True, help="An enrolment code; six are good.")
+@click.option(
+    "--code",
+    "codes",
+    multiple=True,
+    help="An enrolment code of a driver with thirty stops that need no code; six are good.",
+)
 @click.option("--other", "others", multiple=True, help="A code of another driver.")
 @click.option(
     "--round",
