@@ -14,6 +14,7 @@ import uvloop
 
 from backend.cli import schema
 from backend.embedded import running
+from tests.fixtures.breaking_off import until_broken_off
 from tests.fixtures.databases import TUNING
 from tests.simulator.broken import BROKEN
 from tests.simulator.ground import ground
@@ -83,4 +84,4 @@ def _say(*lines: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    until_broken_off(main)
