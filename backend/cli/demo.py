@@ -24,6 +24,9 @@ from backend.cli.tell import Teller
 from backend.settings import Settings
 from handset import HandsetError
 
+_FATES = {"needs_attention": "in need of attention"}
+_ASIDE = {"duplicate": "came again", "held_for_gap": "waited for a missing number"}
+
 
 class DayWentWrong(click.ClickException):
     """The day stopped, or ended with something lost, unexplained or unverifiable."""
@@ -142,7 +145,7 @@ def _trouble(outcome: Outcome) -> str:
 def _words(outcome: Outcome, day: Day, seconds: float, *, stays: bool) -> str:
     """The summary for people: one table, then where to look and how to get in."""
     rows = {
-        "consignments": f"{outcome.consignments}  ({_list(outcome.fates)})",
+        "consignments": f"{outcome.consignments}  ({_list(_worded(outcome.fates))})",
         "routes": f"{outcome.routes}",
         "stops": _list(outcome.stops),
         "proofs": _list(outcome.proofs),
@@ -176,10 +179,14 @@ def _login(login: Login) -> str:
 
 def _told(receipts: Counter[str]) -> str:
     """Receipts by outcome, and how many of them were answered for a second reason."""
-    aside = ("duplicate", "held_for_gap")
-    outcomes = Counter({word: n for word, n in receipts.items() if word not in aside})
-    of_them = Counter({word: receipts[word] for word in aside if receipts[word]})
-    return _list(outcomes) + (f"; among them {_list(of_them)}" if of_them else "")
+    outcomes = Counter({word: n for word, n in receipts.items() if word not in _ASIDE})
+    of_them = Counter({said: receipts[word] for word, said in _ASIDE.items() if receipts[word]})
+    return _list(outcomes) + (f"; of these {_list(of_them)}" if of_them else "")
+
+
+def _worded(fates: Counter[str]) -> Counter[str]:
+    """Fates as they read behind a number."""
+    return Counter({_FATES.get(fate, fate): number for fate, number in fates.items()})
 
 
 def _list(counts: Counter[str]) -> str:

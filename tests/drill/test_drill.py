@@ -97,4 +97,18 @@ def test_a_drill_that_finds_something_ends_with_1(sabotage: Sabotage, short_fold
     assert "spoilt on request" in done.stderr
 
 
+def test_a_quiet_day_is_told_in_whole_sentences(short_folder: Path) -> None:
+    """Where nothing befell anybody, that is what the table says."""
+    quiet = ("--faults", "none", "--mishaps", "0", "--office", "0", "--offline", "0")
+    size = ("--drivers", "1", "--stops", "1", "--data", str(short_folder))
+    done = doorstep("drill", *size, *quiet)
+    assert done.returncode == 0, done.stderr
+    rows = dict(
+        line.split(maxsplit=1) for line in done.stdout.splitlines() if len(line.split()) > 1
+    )
+    assert rows["roads"].endswith("requests arrived, and nothing befell them")
+    assert (rows["phones"], rows["office"]) == ("unharmed", "changed nothing")
+    assert rows["clocks"].startswith("never set wrong; ")
+
+
 _NAMED = {Sabotage.FORGET: "lost", Sabotage.DOUBLE: "doubled", Sabotage.DIVERGE: "diverged"}

@@ -14,7 +14,7 @@ from backend.cli.day.home import empty, set_environment_aside
 from backend.cli.drill.day import spend
 from backend.cli.drill.examine import Findings, examine
 from backend.cli.drill.fate import Odds
-from backend.cli.drill.faults import Faults, FaultsType
+from backend.cli.drill.faults import KINDS, MOST, USUAL, Faults, FaultsType
 from backend.cli.drill.muster import NotReady, Size, muster
 from backend.cli.drill.report import facts, words
 from backend.cli.drill.sabotage import NothingToSpoil, Sabotage, spoil
@@ -41,7 +41,8 @@ _SHARE = click.FloatRange(0, 1)
     default="all",
     show_default=True,
     type=FaultsType(),
-    help="KIND=CHANCE,... or one chance for all, `all`, `none`.",
+    help=f"KIND=CHANCE,... or one chance for all, `all` ({USUAL} each), `none`; a chance is at most"
+    f" {MOST}. The kinds: {KINDS}.",
 )
 @click.option(
     "--mishaps",

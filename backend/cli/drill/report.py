@@ -9,7 +9,9 @@ from typing import TypeVar
 from backend.cli.drill.examine import Findings
 from backend.cli.drill.faults import in_words
 from backend.cli.drill.muster import Company
+from backend.cli.drill.notebook import Notebook
 from backend.cli.drill.sabotage import Sabotage
+from backend.cli.tell import counted
 
 T = TypeVar("T")
 _SHOWN = 20
@@ -95,7 +97,8 @@ def words(
     lines = [_line(name, text) for name, text in _rows(company, found)]
     size = company.size
     title = (
-        f"\n  A day of {size.drivers} drivers and {size.doors:,} doors, seed {size.odds.seed},"
+        f"\n  A day of {counted(size.drivers, 'driver')} and {counted(size.doors, 'door')},"
+        f" seed {size.odds.seed},"
         f" in {seconds:.0f} s\n"
     )
     return "\n".join([title, *lines, "", *_verdict(company, found, sabotage), ""])
@@ -115,11 +118,14 @@ def _line(name: str, text: str) -> str:
 
 def _rows(company: Company, found: Findings) -> Iterator[tuple[str, str]]:
     notebook, traffic = company.notebook, company.traffic
-    yield "roads", f"{traffic.requests:,} requests arrived; {listed(traffic.faults)}"
+    befell = (
+        f"; {listed(traffic.faults)}" if traffic.faults.total() else ", and nothing befell them"
+    )
+    yield "roads", f"{traffic.requests:,} requests arrived{befell}"
     yield "reach", f"{notebook.turns_out_of_reach:,} of {notebook.visits:,} doors without a network"
-    yield "phones", listed(notebook.mishaps)
+    yield "phones", listed(notebook.mishaps) if notebook.mishaps.total() else "unharmed"
     yield "clocks", _clocks(company, found)
-    yield "office", f"{listed(notebook.office)}; too late {notebook.too_late}"
+    yield "office", _office(notebook)
     yield "server", _server(company)
     yield "", ""
     yield "recorded", f"{found.recorded:,} acts on the phones{_went_down(found)}"
@@ -134,6 +140,12 @@ def _rows(company: Company, found: Findings) -> Iterator[tuple[str, str]]:
     yield "doubled", f"{len(found.doubled)}"
 
 
+def _office(notebook: Notebook) -> str:
+    """What the control room did, and what drivers had done before it could."""
+    did = listed(notebook.office) if notebook.office.total() else "changed nothing"
+    return f"{did}; too late {notebook.too_late}" if notebook.too_late else did
+
+
 def _server(company: Company) -> str:
     traffic = company.traffic
     return (
@@ -144,10 +156,17 @@ def _server(company: Company) -> str:
 
 def _clocks(company: Company, found: Findings) -> str:
     wrong = max((rider.phone.clock.worst for rider in company.riders), default=timedelta())
-    told = f"{wrong.days / 365:.1f} years" if wrong.days > 365 else f"{wrong.days} days"
-    return (
-        f"wrong by up to {told}; {found.dated:,} events dated, the worst {found.worst_ms:,} ms off"
-    )
+    told = f"wrong by up to {_length(wrong)}" if wrong else "never set wrong"
+    return f"{told}; {found.dated:,} events dated, the worst {found.worst_ms:,} ms off"
+
+
+def _length(span: timedelta) -> str:
+    """About how long, in the largest unit that there are two of."""
+    minutes = span / timedelta(minutes=1)
+    for unit, long in (("years", 365 * 1440), ("days", 1440), ("hours", 60)):
+        if minutes >= 2 * long:
+            return f"{minutes / long:.1f} {unit}"
+    return f"{minutes:.0f} minutes"
 
 
 def _went_down(found: Findings) -> str:
