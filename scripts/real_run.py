@@ -236,7 +236,9 @@ def main(
     tell.done()
     for story in told:
         click.echo(json.dumps(story.facts(), indent=1))
-    if not told or not told[0].is_good():
+    if not told:
+        raise click.ClickException("the run was broken off")
+    if not told[0].is_good():
         raise click.ClickException("something was lost, unexplained or unverifiable")
 
 

@@ -1,10 +1,12 @@
 """`demo`: a whole day on made-up data, through the real processes, over real HTTP."""
 
 import asyncio
+import contextlib
 import shutil
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
@@ -16,12 +18,15 @@ from backend.cli.day.home import empty, free_port, set_environment_aside
 from backend.cli.day.ledger import Outcome
 from backend.cli.day.people import Login, employ
 from backend.cli.day.story import DEPOTS, Day, live
-from backend.cli.ending import end_on_signals, until_signal
+from backend.cli.ending import BrokenOff, end_on_signals, until_signal
 from backend.cli.ground import data_option, installation, json_option, settings_for
 from backend.cli.loss import Loss
 from backend.cli.tell import Teller
 from backend.settings import Settings
 from handset import HandsetError
+
+_FATES = {"needs_attention": "in need of attention"}
+_ASIDE = {"duplicate": "came again", "held_for_gap": "waited for a missing number"}
 
 
 class DayWentWrong(click.ClickException):
@@ -40,14 +45,27 @@ def demo(then_exit: bool, host: str, port: int, data: Path | None, as_json: bool
     end_on_signals()
     set_environment_aside()
     home = settings_for(data).data / "demo"
-    empty(home, tell)
-    loss = Loss()
-    with installation(settings_for(home), tell, loss) as settings:
-        failure: list[DayWentWrong] = []
-        work = _demo(settings, host, port, tell, failure, then_exit=then_exit)
-        asyncio.run(until_signal(loss.unless_lost(work)))
-    if failure:
-        raise failure[0]
+    end = _End()
+    with contextlib.suppress(BrokenOff):
+        empty(home, tell)
+        loss = Loss()
+        with installation(settings_for(home), tell, loss) as settings:
+            work = _demo(settings, host, port, tell, end, then_exit=then_exit)
+            asyncio.run(until_signal(loss.unless_lost(work)))
+    if end.trouble is not None:
+        if not end.is_told:
+            tell.unfinished({"day": "broken_off", "reason": str(end.trouble)})
+        raise end.trouble
+
+
+@dataclass(slots=True)
+class _End:
+    """How a demo ended: it was broken off, as long as nothing else is known."""
+
+    trouble: DayWentWrong | None = field(
+        default_factory=lambda: DayWentWrong("the demo was broken off")
+    )
+    is_told: bool = False
 
 
 async def _demo(
@@ -55,7 +73,7 @@ async def _demo(
     host: str,
     port: int,
     tell: Teller,
-    failure: list[DayWentWrong],
+    end: _End,
     *,
     then_exit: bool,
 ) -> None:
@@ -64,13 +82,15 @@ async def _demo(
     async with run(settings, host, free_port(host, 0 if then_exit else port), tell) as system:
         try:
             outcome = await run_day(system.url, settings, tell, stays=not then_exit)
+            end.trouble = None
             if outcome is not None and not outcome.is_good:
-                failure.append(DayWentWrong(_trouble(outcome)))
+                end.trouble = DayWentWrong(_trouble(outcome))
+            end.is_told = True
         except* (ConsoleRefused, HandsetError, httpx.HTTPError) as trouble:
-            failure.append(DayWentWrong("; ".join(_leaves(trouble))))
-        if not then_exit and not failure:
+            end.trouble = DayWentWrong("; ".join(_leaves(trouble)))
+        if not then_exit and end.trouble is None:
             name = await system.family.first_end()
-            failure.append(DayWentWrong(f"{name} ended unexpectedly, so the rest ends too"))
+            end.trouble = DayWentWrong(f"{name} ended unexpectedly, so the rest ends too")
 
 
 async def run_day(
@@ -128,7 +148,7 @@ def _trouble(outcome: Outcome) -> str:
 def _words(outcome: Outcome, day: Day, seconds: float, *, stays: bool) -> str:
     """The summary for people: one table, then where to look and how to get in."""
     rows = {
-        "consignments": f"{outcome.consignments}  ({_list(outcome.fates)})",
+        "consignments": f"{outcome.consignments}  ({_list(_worded(outcome.fates))})",
         "routes": f"{outcome.routes}",
         "stops": _list(outcome.stops),
         "proofs": _list(outcome.proofs),
@@ -162,10 +182,14 @@ def _login(login: Login) -> str:
 
 def _told(receipts: Counter[str]) -> str:
     """Receipts by outcome, and how many of them were answered for a second reason."""
-    aside = ("duplicate", "held_for_gap")
-    outcomes = Counter({word: n for word, n in receipts.items() if word not in aside})
-    of_them = Counter({word: receipts[word] for word in aside if receipts[word]})
-    return _list(outcomes) + (f"; among them {_list(of_them)}" if of_them else "")
+    outcomes = Counter({word: n for word, n in receipts.items() if word not in _ASIDE})
+    of_them = Counter({said: receipts[word] for word, said in _ASIDE.items() if receipts[word]})
+    return _list(outcomes) + (f"; of these {_list(of_them)}" if of_them else "")
+
+
+def _worded(fates: Counter[str]) -> Counter[str]:
+    """Fates as they read behind a number."""
+    return Counter({_FATES.get(fate, fate): number for fate, number in fates.items()})
 
 
 def _list(counts: Counter[str]) -> str:

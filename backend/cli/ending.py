@@ -1,4 +1,4 @@
-"""Ending in order: SIGTERM, Ctrl-C and a closed terminal unwind the stack and exit with 0."""
+"""Ending in order: SIGTERM, Ctrl-C and a closed terminal put away what was begun, then end."""
 
 import asyncio
 import contextlib
@@ -6,17 +6,22 @@ import signal
 from collections.abc import Coroutine
 from types import FrameType
 
+
+class BrokenOff(SystemExit):
+    """An ending signal came while nobody waited for one; with 0, for whom that is a good end."""
+
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def end_on_signals() -> None:
-    """Make every ending signal raise SystemExit(0), so that what was begun is put away."""
+    """Make every ending signal raise BrokenOff, so that what was begun is put away."""
     for sign in SIGNALS:
         signal.signal(sign, _exit)
 
 
-async def until_signal(work: Coroutine[object, object, object]) -> None:
-    """Do the work; an ending signal cancels it, once, and counts as success."""
+async def until_signal(work: Coroutine[object, object, object]) -> bool:
+    """Do the work; an ending signal cancels it, once. Whether one did."""
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
@@ -30,7 +35,8 @@ async def until_signal(work: Coroutine[object, object, object]) -> None:
         loop.add_signal_handler(sign, tell)
     with contextlib.suppress(asyncio.CancelledError):
         await task
+    return task.cancelled()
 
 
 def _exit(_sign: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
+    raise BrokenOff(0)

@@ -47,10 +47,10 @@ def plan(
         raise click.BadParameter(f"{engine!r}; there is: {known}", param_hint="--engine")
     tell = Teller(machine=as_json)
     with installation(settings_for(data), tell) as settings:
-        made = asyncio.run(_plan(settings, tell, code, day, engine, time_limit))
+        made, before = asyncio.run(_plan(settings, tell, code, day, engine, time_limit))
     if made.state == PlanState.FAILED:
         raise click.ClickException(f"the plan failed: {made.error}")
-    tell.result(_words(made, code), _facts(made, code))
+    tell.result(_words(made, code, before), {**_facts(made, code), "already_released": before})
 
 
 @click.command()
@@ -67,10 +67,12 @@ def release(
         raise click.UsageError("name PLAN_ID, or --depot and --date")
     tell = Teller(machine=as_json)
     with installation(settings_for(data), tell) as settings:
-        plan_id, out = asyncio.run(_release(settings, tell, plan_id, code, day))
-    released = f"{counted(out.routes, 'route')}, {counted(out.stops, 'stop')}"
+        plan_id, out, before = asyncio.run(_release(settings, tell, plan_id, code, day))
+    released = f"{counted(out.routes, 'route')}, {counted(out.stops, 'stop')} released"
+    if out.routes == 0 and before:
+        released = _out_already(before)
     facts = {"plan_id": str(plan_id), "routes": out.routes, "stops": out.stops}
-    tell.result(f"Plan {plan_id}: {released} released.", facts)
+    tell.result(f"Plan {plan_id}: {released}.", {**facts, "already_released": before})
 
 
 async def _plan(
@@ -80,8 +82,10 @@ async def _plan(
     day: datetime,
     engine: str,
     time_limit: float | None,
-) -> "Plan":
+) -> "tuple[Plan, int]":
+    """The plan, and how many stops of its day had been released before."""
     from backend.cli.ground import database
+    from backend.store import plans
     from planner.service import queue_plan
 
     async with database(settings) as db:
@@ -96,7 +100,9 @@ async def _plan(
                 engine=engine,
             )
         assert plan_id is not None  # only a night can have its plan already
-        return await _made(db, tell, plan_id)
+        made = await _made(db, tell, plan_id)
+        async with db.snapshot() as tx:
+            return made, await plans.stops_out(tx, depot_id, day.date())
 
 
 async def _made(db: "Database", tell: Teller, plan_id: UUID) -> "Plan":
@@ -135,10 +141,12 @@ def _step(row: "Plan") -> str:
 
 async def _release(
     settings: Settings, tell: Teller, plan_id: UUID | None, code: str | None, day: datetime | None
-) -> "tuple[UUID, Released]":
+) -> "tuple[UUID, Released, int]":
+    """The plan, what was put on the road, and how many stops of its day had been before."""
     from backend.cli.ground import database
     from backend.dispatch.release import release_plan
     from backend.store import plans
+    from backend.tables.plans import Plan
 
     async with database(settings) as db, db.begin() as tx:
         if plan_id is None:
@@ -149,7 +157,10 @@ async def _release(
                 raise click.ClickException(f"{code} has no plan for {day:%Y-%m-%d}")
         tell(f"releasing plan {plan_id}")
         out = await release_plan(tx, SYSTEM, plan_id)
-    return plan_id, out
+        await tx.flush()
+        made = await tx.get_one(Plan, plan_id)
+        before = await plans.stops_out(tx, made.depot_id, made.date) - out.stops
+    return plan_id, out, before
 
 
 async def _depot(tx: "Tx", code: str) -> UUID:
@@ -161,9 +172,16 @@ async def _depot(tx: "Tx", code: str) -> UUID:
     return depot.id
 
 
-def _words(made: "Plan", code: str) -> str:
+def _out_already(before: int) -> str:
+    return f"everything of that day is released already ({counted(before, 'stop')})"
+
+
+def _words(made: "Plan", code: str, before: int) -> str:
     visited = f"{counted(made.assigned, 'stop')} on {counted(made.routes, 'route')}"
-    lines = [f"{code} {made.date}: {visited}, {len(made.unassigned)} left out. Plan {made.id}"]
+    visited += f", {len(made.unassigned)} left out"
+    if before and not made.assigned and not made.unassigned:
+        visited = _out_already(before)
+    lines = [f"{code} {made.date}: {visited}. Plan {made.id}"]
     lines += [f"  {left['reference']}: {left['detail']}" for left in made.unassigned[:20]]
     if len(made.unassigned) > 20:
         lines.append(f"  ... and {len(made.unassigned) - 20} more")

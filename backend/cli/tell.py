@@ -89,6 +89,12 @@ class Teller:
         self.done()
         click.echo(json.dumps(facts, ensure_ascii=False) if self.machine else words)
 
+    def unfinished(self, facts: Mapping[str, object]) -> None:
+        """End without an outcome: machines have their object all the same, people an error."""
+        self.done()
+        if self.machine:
+            click.echo(json.dumps(facts, ensure_ascii=False))
+
 
 def counted(number: int, thing: str) -> str:
     """Say how many of a thing there are."""

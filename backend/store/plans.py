@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Exists, and_, or_, select, text, update
+from sqlalchemy import Exists, and_, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from backend.domain.route import PlanState
 from backend.store.database import Tx, moment
-from backend.tables.plans import Plan
+from backend.tables.plans import Plan, Route
+from backend.tables.stops import Stop
 
 LEASE = dt.timedelta(seconds=15)
 _ONE_CLAIM_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('plan.claim'))")
@@ -109,6 +110,21 @@ async def replaceable(tx: Tx, depot_id: UUID, date: dt.date) -> Sequence[Plan]:
         .with_for_update()
     )
     return (await tx.scalars(query)).all()
+
+
+async def stops_out(tx: Tx, depot_id: UUID, date: dt.date) -> int:
+    """How many stops of a depot's day were released, whatever became of them since."""
+    query = (
+        select(func.count())
+        .select_from(Stop)
+        .join(Route, col(Route.id) == col(Stop.route_id))
+        .where(
+            col(Route.depot_id) == depot_id,
+            col(Route.date) == date,
+            col(Route.released_at).is_not(None),
+        )
+    )
+    return await tx.scalar(query) or 0
 
 
 async def newest(tx: Tx, depot_id: UUID, date: dt.date) -> UUID | None:

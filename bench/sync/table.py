@@ -82,6 +82,11 @@ def worse(now: Ratios, held: Ratios) -> list[str]:
     return said
 
 
+def firm(now: Ratios) -> Ratios:
+    """Those that a short run tells as well as a long one: what is counted, not what is timed."""
+    return {name: value for name, value in now.items() if name.split()[0] == "count"}
+
+
 def read_baseline() -> Ratios:
     """Return the committed ratios; none if there is no file."""
     if not BASELINE.exists():

@@ -7,7 +7,16 @@ from dataclasses import replace
 import pytest
 
 from bench.sync.measure import Figures, Processes, run
-from bench.sync.table import BASELINE, as_markdown, as_text, ratios, read_baseline, worse
+from bench.sync.session import Plan
+from bench.sync.table import (
+    BASELINE,
+    as_markdown,
+    as_text,
+    firm,
+    ratios,
+    read_baseline,
+    worse,
+)
 from bench.sync.wire import Exchange
 from tests.fixtures.processes import ROOT, environment
 
@@ -43,6 +52,18 @@ def test_only_what_fell_beyond_its_tolerance_is_told() -> None:
     assert "rate / Kinto: x: 1.1 is less than 2.0" in told
     (told,) = worse({"count of Kinto / ours: x": 1.4}, held)
     assert "by over 5%" in told
+
+
+def test_a_quick_run_holds_only_what_it_counts() -> None:
+    """Times of a short run say nothing of a long one's; statements are the same in both."""
+    now = {"rate / Kinto: x": 0.1, "cpu of Kinto / ours: x": 0.1, "count of Kinto / ours: x": 1.5}
+    assert firm(now) == {"count of Kinto / ours: x": 1.5}
+
+
+def test_the_baseline_is_of_full_runs() -> None:
+    """Each ratio is one that a full run measures, so that none is held for ever by mistake."""
+    histories = {f"{history} past" for history in Plan().histories}
+    assert {name.rsplit(", ", 1)[1] for name in read_baseline()} <= histories
 
 
 def test_both_tables_hold_every_line() -> None:

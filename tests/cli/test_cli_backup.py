@@ -27,7 +27,7 @@ def old() -> Iterator[Path]:
     (data / "blobs/sha256/ab/evidence").write_bytes(b"a photo" * 1000)
     (data / "keys").mkdir()
     (data / "keys/master.key").write_text("the key\n")
-    assert called(*PERSON, "--data", str(data), stdin="pw\n").returncode == 0
+    assert called(*PERSON, "--data", str(data), stdin="correct horse\n").returncode == 0
     done = doorstep("backup", str(folder / "copy.tar"), "--data", str(data), "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["files"] == 3
@@ -51,8 +51,8 @@ def test_a_restored_installation_is_the_same_with_a_new_life(
     assert (data / "keys/master.key").read_text() == "the key\n"
     assert (data / "keys/master.key").stat().st_mode & 0o077 == 0
     assert (data / "blobs/sha256/ab/evidence").read_bytes() == b"a photo" * 1000
-    again = called(*PERSON, "--data", str(data), "--json", stdin="pw\n")
-    known = called(*PERSON, "--data", str(old), "--json", stdin="pw\n")
+    again = called(*PERSON, "--data", str(data), "--json", stdin="correct horse\n")
+    known = called(*PERSON, "--data", str(old), "--json", stdin="correct horse\n")
     assert json.loads(again.stdout)["id"] == json.loads(known.stdout)["id"]
     assert epoch(data) == json.loads(done.stdout)["epoch"] != epoch(old)
 

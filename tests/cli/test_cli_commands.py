@@ -36,12 +36,13 @@ async def test_person_add(pg_url: str, db: Database) -> None:
     words = ["person", "add", "--email", "Ada@Example.org", "--password-stdin", "--json"]
     first = doorstep(*words, "--role", "admin", stdin="correct horse\n", environ=environ)
     again = called(
-        *words, "--role", "supervisor", "--depot", "N1", stdin="other\n", environ=environ
+        *words, "--role", "supervisor", "--depot", "N1", stdin="another horse\n", environ=environ
     )
     assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
     told = json.loads(again.stdout)
     assert told["id"] == json.loads(first.stdout)["id"]
     assert told["unknown_depots"] == ["N1"]
+    assert (json.loads(first.stdout)["was"], told["was"]) == (None, "admin")
     async with db.snapshot() as tx:
         row = (await tx.execute(text("SELECT email, role, password_hash FROM person"))).one()
         logged = await tx.scalar(text("SELECT count(*) FROM audit_entry"))
@@ -67,6 +68,34 @@ def test_person_add_refuses(words: tuple[str, str], pg_url: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_person_add_says_what_it_changes(pg_url: str) -> None:
+    """A role that was another, and a supervisor without a depot, who would look at nothing."""
+    environ = {"DOORSTEP_DATABASE_URL": pg_url}
+    words = ("person", "add", "--email", "eve@example.org", "--password-stdin")
+    said = [
+        called(*words, "--role", role, stdin="correct horse\n", environ=environ).stdout
+        for role in ("admin", "supervisor", "supervisor", "admin")
+    ]
+    assert said[0] == "eve@example.org may sign in as admin.\n"
+    assert "may sign in as supervisor (was admin)." in said[1]
+    assert "sees nothing without a depot: say it again with --depot" in said[1]
+    assert "was" not in said[2]
+    assert said[3] == "eve@example.org may sign in as admin (was supervisor).\n"
+
+
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [("", "the password is empty"), ("7 chars", "has 7 characters: 8 are the least")],
+)
+def test_a_short_password_is_refused(password: str, said: str, pg_url: str) -> None:
+    """Before anything is written, in a sentence."""
+    words = ("person", "add", "--email", "mallory@b.org", "--role", "admin", "--password-stdin")
+    environ = {"DOORSTEP_DATABASE_URL": pg_url}
+    done = called(*words, stdin=f"{password}\n", environ=environ)
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
 def test_an_old_database_is_not_touched(empty_pg_url: str) -> None:
     """A given database that is not up to date is left alone, and the way out is named."""
     done = called(
@@ -77,7 +106,7 @@ def test_an_old_database_is_not_touched(empty_pg_url: str) -> None:
         "--role",
         "admin",
         "--password-stdin",
-        stdin="x\n",
+        stdin="correct horse\n",
         environ={"DOORSTEP_DATABASE_URL": empty_pg_url},
     )
     assert done.returncode == 1

@@ -40,6 +40,28 @@ async def test_a_day_is_planned_and_released(
         assert json.loads(released.stdout)["stops"] == stops
 
 
+async def test_a_day_that_is_out_is_told_so(
+    fresh_db: Database, fresh_pg_url: str, tmp_path: Path
+) -> None:
+    """A second plan after the release has nothing to add, and neither has its release."""
+    async with fresh_db.begin() as tx:
+        await segment(tx, "standard")
+    made = await base(fresh_db)
+    async with fresh_db.begin() as tx:
+        await consignment(tx, made.depot, "A")
+        code = (await fleet.depot_codes(tx))[made.depot]
+    environ = {"DOORSTEP_DATABASE_URL": fresh_pg_url, "DOORSTEP_DATA": str(tmp_path)}
+    words = ("--depot", code, "--date", DAY.isoformat())
+    said = [called(each, *words, environ=environ).stdout for each in ("plan", "release") * 2]
+    assert "1 stop on 1 route, 0 left out" in said[0]
+    assert "1 route, 1 stop released" in said[1]
+    for again in said[2:]:
+        assert "everything of that day is released already (1 stop)" in again
+        assert "0 stops" not in again
+    told = called("plan", *words, "--json", environ=environ).stdout
+    assert json.loads(told)["already_released"] == 1
+
+
 async def test_people_see_steps_and_reasons(
     fresh_db: Database, fresh_pg_url: str, tmp_path: Path
 ) -> None:

@@ -14,15 +14,17 @@ import httpx
 from sqlalchemy import select
 from sqlmodel import col
 
+from backend.audit.record import Event, record
 from backend.cli.conformance.kit.round import Control, Round, Secrets
 from backend.clock import SystemClock
-from backend.domain.people import Role
+from backend.domain.people import SYSTEM, Role
 from backend.identity.devices import issue_enrolment_code
 from backend.identity.people import add_person
 from backend.keys import Keys, load_keys
 from backend.settings import Settings
-from backend.store.database import Database
+from backend.store.database import Database, moment
 from backend.tables.fleet import Depot
+from backend.tables.plans import Route
 from backend.tables.stops import Stop
 from pod.door import customers_code
 from tests.fixtures.people import PASSWORD
@@ -55,13 +57,14 @@ async def prepared(settings: Settings, port: int) -> AsyncIterator[Ground]:
         codes = [(await issue_enrolment_code(tx, keys, made.driver))[0] for _ in range(6)]
         others = [(await issue_enrolment_code(tx, keys, other.driver))[0] for _ in range(7)]
         foreign = (await issue_enrolment_code(tx, keys, made.driver))[0]
-    control = await _control(db, url, made)
-    whole = Round(codes, others[:1], await _doors(db, keys, made), control)
+    control = await control_of(db, url, made)
+    whole = Round(codes, others[:1], await doors_of(db, keys, made), control)
     yield Ground(port, url, whole, Round(others[1:], [foreign]))
     await db.close()
 
 
-async def _doors(db: Database, keys: Keys, made: Made) -> dict[str, Secrets]:
+async def doors_of(db: Database, keys: Keys, made: Made) -> dict[str, Secrets]:
+    """What the customers of its premium stops hold."""
     async with db.snapshot() as tx:
         query = select(col(Stop.id)).where(
             col(Stop.route_id) == made.route, col(Stop.segment) == "premium"
@@ -70,7 +73,8 @@ async def _doors(db: Database, keys: Keys, made: Made) -> dict[str, Secrets]:
     return {str(id_): Secrets(*customers_code(keys, id_, 1)) for id_ in stops}
 
 
-async def _control(db: Database, url: str, made: Made) -> Control:
+async def control_of(db: Database, url: str, made: Made) -> Control:
+    """A new supervisor of its depot, signed in."""
     async with db.begin() as tx:
         depot = (await tx.get_one(Depot, made.depot)).code
         email = f"{depot}@example.org"
@@ -78,6 +82,20 @@ async def _control(db: Database, url: str, made: Made) -> Control:
     async with httpx.AsyncClient(base_url=url) as client:
         said = {"email": email, "password": PASSWORD}
         return Control(url, (await client.post("/console/v1/sign-in", json=said)).json()["token"])
+
+
+@asynccontextmanager
+async def a_route_out(settings: Settings, port: int) -> AsyncIterator[Round]:
+    """A route that has been started, so that its customers see what they hold."""
+    keys = load_keys(settings.data, log_name=settings.log_name)
+    db = Database(str(settings.database_url), clock=SystemClock())
+    made = await a_round(db, "standard", "premium", keys=keys)
+    async with db.begin() as tx:
+        started = {"state": "started", "started_at": moment(tx)}
+        await record(tx, SYSTEM, Event("route.started", Route, made.route, started))
+    control = await control_of(db, f"http://127.0.0.1:{port}", made)
+    yield Round(doors=await doors_of(db, keys, made), control=control)
+    await db.close()
 
 
 @contextmanager

@@ -2,10 +2,14 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from backend.cli.conformance.kit.checks import CHECKS, Lab, try_all
@@ -13,7 +17,8 @@ from backend.cli.conformance.kit.report import line
 from backend.cli.conformance.kit.round import Round
 from backend.cli.conformance.kit.verdict import CannotBegin, Verdict
 from backend.cli.conformance.kit.wire import Wire
-from tests.conformance.ground import Ground, Spoil, broken, described, prepared
+from backend.settings import Settings
+from tests.conformance.ground import Ground, Spoil, a_route_out, broken, described, prepared
 from tests.fixtures.phones import settings_for
 from tests.fixtures.processes import ROOT, called, doorstep
 from tests.fixtures.servers import serving
@@ -25,9 +30,14 @@ PAGE = ROOT / "docs" / "sync-protocol.md"
 
 
 @pytest.fixture(scope="module")
-async def ground(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
+def settings(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Those of the server that is tried."""
+    return settings_for(pg_url, tmp_path_factory.mktemp("conformance"))
+
+
+@pytest.fixture(scope="module")
+async def ground(settings: Settings) -> AsyncIterator[Ground]:
     """Bring the server up."""
-    settings = settings_for(pg_url, tmp_path_factory.mktemp("conformance"))
     with serving(settings) as server:
         async with prepared(settings, server.port) as ground:
             yield ground
@@ -93,6 +103,26 @@ async def test_broken_servers_are_found_out(ground: Ground) -> None:
             results = list(try_all(Lab(Wire(url), round_), TRIED))
         failed = {each.number for each in results if each.verdict is Verdict.FAILED}
         assert failed == expected, (spoil.__doc__, "\n".join(map(line, results)))
+
+
+async def test_the_page_finds_what_customers_hold(
+    ground: Ground, settings: Settings, tmp_path: Path
+) -> None:
+    """Its script prints `doors` of a route that is out, from what console and customers see."""
+    found = re.search(r"<!-- doors -->\n```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert found
+    script = tmp_path / "doors.py"
+    script.write_text(found[1], encoding="utf-8")
+    async with a_route_out(settings, ground.port) as out:
+        assert out.control is not None
+        words = [sys.executable, str(script), ground.url, out.control.token]
+        today = f"{datetime.now(UTC):%Y-%m-%d}"
+        ran = subprocess.run(  # noqa: ASYNC221 - our own page, and nothing else runs here
+            [*words, today], capture_output=True, text=True, timeout=60, check=False
+        )
+    assert ran.returncode == 0, ran.stderr
+    assert len(out.doors) == 1
+    assert ran.stdout.strip() == json.dumps(msgspec.to_builtins(out.doors), indent=1)
 
 
 async def test_our_server_conforms(ground: Ground, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from backend.cli.drill.faults import ALL_FAULTS
 from backend.cli.drill.muster import Company, Size, muster
 from backend.cli.drill.report import replay, words
 from backend.cli.drill.sabotage import Sabotage, spoil
-from backend.cli.drill.witness import hear
+from backend.cli.drill.witness import hear, promised
 from backend.cli.first import make_ready
 from backend.cli.system import System, run
 from backend.settings import load
@@ -59,17 +59,17 @@ async def test_a_day_ends_well_and_sabotage_is_noticed(system: System, tmp_path:
         assert company.notebook.restarts == 1
         assert company.traffic.faults.total() > 0
 
-        await spoil(system.settings, Sabotage.DIVERGE)
+        await spoil(system.settings, Sabotage.DIVERGE, promised(company))
         diverged = await _examined(company)
         assert len(diverged.diverged) == 1
         assert not diverged.is_good
 
-        await spoil(system.settings, Sabotage.DOUBLE)
+        await spoil(system.settings, Sabotage.DOUBLE, promised(company))
         doubled = await _examined(company)
         assert len(doubled.doubled) == 1
         assert not doubled.is_good
 
-        await spoil(system.settings, Sabotage.FORGET)
+        await spoil(system.settings, Sabotage.FORGET, promised(company))
         lost = await _examined(company)
         assert len(lost.lost) == 1
         told = words(company, lost, 0)
@@ -78,14 +78,37 @@ async def test_a_day_ends_well_and_sabotage_is_noticed(system: System, tmp_path:
         assert replay(company) in told
 
 
-def test_a_drill_that_finds_something_ends_with_1(short_folder: Path) -> None:
-    """The act that is missing is named, with the command that does the same day again."""
-    quiet = ["--faults", "none", "--mishaps", "0", "--office", "0", "--offline", "0"]
-    size = ["--drivers", "1", "--stops", "1", "--data", str(short_folder)]
-    done = doorstep("drill", *size, *quiet, "--sabotage", "forget", "--json")
-    assert done.returncode == 1, done.stderr
+@pytest.mark.parametrize("sabotage", Sabotage)
+def test_a_drill_that_finds_something_ends_with_1(sabotage: Sabotage, short_folder: Path) -> None:
+    """What is wrong is named, with the command that does the same day again, sabotage and all.
+
+    With this seed a photo goes up last of all, so that a phone has still to hear what it did.
+    """
+    size = ["--drivers", "2", "--stops", "4", "--seed", "1", "--data", str(short_folder)]
+    done = doorstep("drill", *size, "--sabotage", sabotage.value, "--json")
+    assert done.returncode == 1, done.stdout
     told = json.loads(done.stdout)
     assert told["good"] is False
-    assert len(told["lost"]) == 1
-    assert "--drivers 1 --stops 1 " in told["replay"]
-    assert (told["doubled"], told["audit"]) == ([], "ok")
+    named = {wrong: len(told[wrong]) for wrong in ("lost", "doubled", "diverged")}
+    assert named == {**dict.fromkeys(named, 0), _NAMED[sabotage]: 1}
+    assert "--drivers 2 --stops 4 " in told["replay"]
+    assert told["replay"].endswith(f" --sabotage {sabotage}")
+    assert told["audit"] == "ok"
+    assert "spoilt on request" in done.stderr
+
+
+def test_a_quiet_day_is_told_in_whole_sentences(short_folder: Path) -> None:
+    """Where nothing befell anybody, that is what the table says."""
+    quiet = ("--faults", "none", "--mishaps", "0", "--office", "0", "--offline", "0")
+    size = ("--drivers", "1", "--stops", "1", "--data", str(short_folder))
+    done = doorstep("drill", *size, *quiet)
+    assert done.returncode == 0, done.stderr
+    rows = dict(
+        line.split(maxsplit=1) for line in done.stdout.splitlines() if len(line.split()) > 1
+    )
+    assert rows["roads"].endswith("requests arrived, and nothing befell them")
+    assert (rows["phones"], rows["office"]) == ("unharmed", "changed nothing")
+    assert rows["clocks"].startswith("never set wrong; ")
+
+
+_NAMED = {Sabotage.FORGET: "lost", Sabotage.DOUBLE: "doubled", Sabotage.DIVERGE: "diverged"}

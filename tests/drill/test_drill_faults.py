@@ -6,6 +6,7 @@ import click
 import pytest
 
 from backend.cli.drill.faults import ALL_FAULTS, NO_FAULTS, Dice, Fault, FaultsType, in_words
+from tests.fixtures.processes import ROOT
 
 
 def test_each_kind_has_its_chance() -> None:
@@ -26,6 +27,21 @@ def test_what_is_no_fault_is_refused(words: str) -> None:
     """Unknown kinds, and chances that are none."""
     with pytest.raises(click.BadParameter):
         FaultsType().convert(words, None, None)
+
+
+@pytest.mark.parametrize("words", ["banana", "banana=0.1"])
+def test_whoever_guesses_is_told_the_kinds(words: str) -> None:
+    """All of them, by the words that the option takes."""
+    with pytest.raises(click.BadParameter) as refused:
+        FaultsType().convert(words, None, None)
+    assert "'banana'" in refused.value.message
+    assert ", ".join(Fault) in refused.value.message
+
+
+def test_the_page_names_the_kinds() -> None:
+    """docs/drill.md calls them as the option does."""
+    page = (ROOT / "docs" / "drill.md").read_text(encoding="utf-8")
+    assert [kind for kind in Fault if f"**`{kind}`**" not in page] == []
 
 
 @pytest.mark.parametrize("words", ["none", "all", "lost_reply=0.2,reset=0.05"])

@@ -29,6 +29,7 @@ from tests.faults.proof import Proof, prove
 from tests.faults.table import write
 from tests.faults.work import Driver, Supervisor
 from tests.faults.worlds import World, a_world, phones
+from tests.fixtures.breaking_off import until_broken_off
 from tests.fixtures.processes import ROOT, environment, free_port
 
 # A life that does not come by its point in this time is ended where it stands.
@@ -129,7 +130,14 @@ async def lives(world: World, port: int) -> AsyncIterator[Lives]:
     pipe = asyncio.subprocess.PIPE
     with (settings.data / "lives.log").open("ab") as log:
         mother = await asyncio.create_subprocess_exec(
-            *words, stdin=pipe, stdout=pipe, stderr=log, env=environ, cwd=ROOT, limit=1 << 20
+            *words,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=log,
+            env=environ,
+            cwd=ROOT,
+            limit=1 << 20,
+            start_new_session=True,  # Ctrl-C is for us; she ends with her input
         )
     try:
         made = Lives(mother)
@@ -180,10 +188,13 @@ async def _under_fire(
     workers += [asyncio.create_task(person.work(over.is_set)) for person in office]
     try:
         await _kill(plan, dice, mother, server)
-    finally:
-        over.set()
-        async with mother.unharmed():  # for those who still wait for an answer
-            await asyncio.gather(*workers)
+    except asyncio.CancelledError:  # broken off: there will be no life that answers them
+        for worker in workers:
+            worker.cancel()
+        raise
+    over.set()
+    async with mother.unharmed():  # for those who still wait for an answer
+        await asyncio.gather(*workers)
     plan.unreachable = sum(driver.unreachable for driver in drivers)
     for person in office:
         plan.answers += person.said
@@ -216,7 +227,8 @@ async def _kill(plan: Campaign, dice: random.Random, mother: Lives, server: Cras
 def main() -> None:
     """Run a campaign and write its table."""
     words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("--kills", type=int, default=500)
+    least = f"so many kills, and at least one at each of the {len(POINTS)} points"
+    words.add_argument("--kills", type=int, default=500, help=f"{least}; 500 by default")
     words.add_argument("--restarts", type=int, default=50)
     words.add_argument("--drivers", type=int, default=6)
     words.add_argument("--stops", type=int, default=30)
@@ -241,4 +253,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    until_broken_off(main)

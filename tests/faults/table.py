@@ -19,7 +19,7 @@ the end the phones' own journals are held against the server's tables, and the l
 verified as a stranger would.
 
     {command}
-
+{more}
 | | |
 |---|---|
 | lives ended at their point | {done} |
@@ -66,12 +66,21 @@ def write(plan: "Campaign") -> str:
         seconds=plan.seconds,
         machine=machine(),
         command=command("tests.faults.kills"),
+        more=_more(plan),
     )
     lines = [
         f"| `{point}` | {plan.reached.get(point, 0)} | {plan.ended[point]} |\n"
         for point in plan.points
     ]
     return head + "".join(lines) + "".join(f"\n- {fault}" for fault in proof.faults)
+
+
+def _more(plan: "Campaign") -> str:
+    """Say why there were more kills than were asked for, where there were."""
+    if plan.done <= plan.kills:
+        return ""
+    told = f"{plan.kills} kills were asked for; it goes on until each of the {len(plan.points)}"
+    return f"\n{told} points has had one.\n"
 
 
 def command(module: str) -> str:

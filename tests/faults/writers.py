@@ -28,6 +28,7 @@ from tests.faults.proof import Proof, prove
 from tests.faults.table import command, machine
 from tests.faults.work import Driver, Over, Supervisor
 from tests.faults.worlds import World, a_code, a_phone_of, a_world, phones
+from tests.fixtures.breaking_off import until_broken_off
 from tests.fixtures.phones import settings_for
 from tests.fixtures.plans import a_plan
 from tests.fixtures.servers import serving
@@ -287,4 +288,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    until_broken_off(main)

@@ -147,6 +147,23 @@ async def test_the_client_on_the_page(ground: Ground, tmp_path: Path) -> None:
     assert again.sync()["acked_n"] == again.state["n"]
 
 
+async def test_the_client_runs_again(ground: Ground, tmp_path: Path) -> None:
+    """With a new code in the same folder it is a new device that tells its old acts again."""
+    phone = ground.client(tmp_path)
+    phone.enrol(ground.code())
+    phone.sync()
+    stop = next(key[5:] for key in phone.state["copy"] if key.startswith("stop:"))
+    phone.record("stop.arrived", stop_id=stop, base=1)
+    phone.sync()
+    again = ground.client(tmp_path)
+    again.enrol(ground.code())
+    again.sync()
+    again.record("stop.noted", {"text": "again"}, stop_id=stop)
+    (receipt,) = [each for each in again.sync()["receipts"] if each["n"] == again.state["n"]]
+    assert receipt["outcome"] == "applied"
+    assert again.state["acked"] == again.state["n"] == 2
+
+
 def lose_two_acts_and_go_on(phone: Phone, stops: list[str]) -> None:
     """Let two acts vanish from its disk; it owns up to that and the next ones are heard."""
     for text in ("one", "two", "three"):

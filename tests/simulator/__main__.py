@@ -14,6 +14,7 @@ import uvloop
 
 from backend.cli import schema
 from backend.embedded import running
+from tests.fixtures.breaking_off import until_broken_off
 from tests.fixtures.databases import TUNING
 from tests.simulator.broken import BROKEN
 from tests.simulator.ground import ground
@@ -56,7 +57,7 @@ def _soak(count: int, first: int, file: Path) -> None:
     file.parent.mkdir(exist_ok=True)
     for made in soak(count, processes=PROCESSES, first=first):
         bad, speed = len(made.stories), made.histories / made.seconds
-        _say(f"{made.histories} of {count} histories, {bad} violated, {speed:.1f}/s")
+        _say(f"{made.histories} of {_histories(count)}, {bad} violated, {speed:.1f}/s")
         file.write_text(page(made), encoding="utf-8")
 
 
@@ -75,7 +76,11 @@ async def _run(server: str, url: str, folder: Path, asked: argparse.Namespace) -
         _say(f"history {told.seed}", *told.history.log)
     spent = time.perf_counter() - started
     bad = len(made.violations)
-    _say(f"{len(seeds)} histories, {bad} violated, {spent:.1f} s, {len(seeds) / spent:.1f}/s")
+    _say(f"{_histories(len(seeds))}, {bad} violated, {spent:.1f} s, {len(seeds) / spent:.1f}/s")
+
+
+def _histories(number: int) -> str:
+    return "1 history" if number == 1 else f"{number} histories"
 
 
 def _say(*lines: str) -> None:
@@ -83,4 +88,4 @@ def _say(*lines: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    until_broken_off(main)

@@ -1,9 +1,11 @@
 """Tens of thousands of histories in a few processes, a database for every few hundred of them."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import multiprocessing
+import signal
 import tempfile
 import time
 from collections import Counter
@@ -67,14 +69,19 @@ def soak(count: int, processes: int, first: int = 1) -> Iterator[Run]:
             schema.upgrade(cluster.url(_TEMPLATE))
             spawn = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(processes, mp_context=spawn, initializer=_begin) as pool:
-                tasks = {
-                    pool.submit(_write, server, chapter): chapter for chapter in _chapters(made)
-                }
+                with _deaf_to_ctrl_c():
+                    tasks = {
+                        pool.submit(_write, server, chapter): chapter for chapter in _chapters(made)
+                    }
                 try:
                     for task in as_completed(tasks):
                         _add(made, tasks[task], task.result())
                         made.seconds = time.perf_counter() - started
                         yield made
+                except (KeyboardInterrupt, GeneratorExit):
+                    for child in multiprocessing.active_children():
+                        child.terminate()
+                    raise
                 finally:
                     pool.shutdown(cancel_futures=True)
 
@@ -99,6 +106,16 @@ def _add(made: Run, chapter: Chapter, written: Sum) -> None:
     made.tally.update(written.tally)
     made.outcomes.update(written.outcomes)
     made.stories += written.stories
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes that are started in here inherit this: a terminal's Ctrl-C is for their parent."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _begin() -> None:

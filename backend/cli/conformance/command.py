@@ -1,6 +1,7 @@
 """`conformance`: hold a server, or an app, against the contract."""
 
 import asyncio
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,8 +11,9 @@ import msgspec
 
 from backend.cli.conformance.kit.report import conforms, facts, line, summary
 from backend.cli.conformance.kit.verdict import CannotBegin, Result, Verdict
+from backend.cli.ending import BrokenOff, end_on_signals, until_signal
 from backend.cli.ground import data_option, installation, json_option, settings_for
-from backend.cli.tell import Teller
+from backend.cli.tell import Teller, counted
 from backend.settings import Settings
 
 
@@ -21,7 +23,12 @@ class Deviates(click.ClickException):
 
 @click.command()
 @click.argument("url", required=False)
-@click.option("--code", "codes", multiple=True, help="An enrolment code; six are good.")
+@click.option(
+    "--code",
+    "codes",
+    multiple=True,
+    help="An enrolment code of a driver with thirty stops that need no code; six are good.",
+)
 @click.option("--other", "others", multiple=True, help="A code of another driver.")
 @click.option(
     "--round",
@@ -54,19 +61,23 @@ def conformance(
     Ends with 0 if nothing deviates. docs/sync-protocol.md tells the rules by their numbers.
     """
     tell = Teller(machine=as_json)
+    results: list[Result] = []
     try:
         if client:
-            results = _try_app(port, minutes, tell)
+            results += _try_app(port, minutes, tell)
         elif own:
-            results = _try_own(data, only, tell)
+            _try_own(data, only, tell, results)
         elif url is not None:
-            results = _try_server(url, codes, others, described, only, tell)
+            _try_server(url, codes, others, described, only, tell, results)
         else:
             raise click.UsageError("name the URL of a server, or --own, or --client")
     except CannotBegin as why:
-        if as_json:
-            tell.result("", {**facts([]), "reason": str(why)})
+        tell.unfinished({**facts([]), "reason": str(why)})
         raise click.ClickException(str(why)) from None
+    except (BrokenOff, KeyboardInterrupt):
+        why_not = f"broken off after {counted(len(results), 'check')}"
+        tell.unfinished({**facts(results), "conforms": False, "reason": why_not})
+        raise click.ClickException(why_not) from None
     tell.result(summary(results), facts(results))
     if all(result.verdict is Verdict.SKIPPED for result in results):
         raise click.ClickException(f"nothing was tried: {_NO_APP if client else _NO_CHECK}")
@@ -85,7 +96,8 @@ def _try_server(
     described: Path | None,
     only: tuple[str, ...],
     tell: Teller,
-) -> list[Result]:
+    found: list[Result],
+) -> None:
     from backend.cli.conformance.kit.checks import Lab, try_all
     from backend.cli.conformance.kit.round import Round, read_round
     from backend.cli.conformance.kit.wire import Wire
@@ -99,7 +111,7 @@ def _try_server(
         raise click.UsageError("at least one enrolment code is needed: --code or --round")
     if not _is_address(url):
         raise click.UsageError(f"{url} is no address of a server: write it as http://host:port")
-    return _shown(try_all(Lab(Wire(url), round_), only), tell)
+    _show(try_all(Lab(Wire(url), round_), only), tell, found)
 
 
 def _is_address(url: str) -> bool:
@@ -110,18 +122,16 @@ def _is_address(url: str) -> bool:
         return False
 
 
-def _try_own(data: Path | None, only: tuple[str, ...], tell: Teller) -> list[Result]:
+def _try_own(data: Path | None, only: tuple[str, ...], tell: Teller, found: list[Result]) -> None:
     from backend.cli.day.home import empty, set_environment_aside
-    from backend.cli.ending import end_on_signals, until_signal
 
     end_on_signals()
     set_environment_aside()
     home = settings_for(data).data / "conformance"
     empty(home, tell)
-    found: list[Result] = []
     with installation(settings_for(home), tell) as settings:
-        asyncio.run(until_signal(_served(settings, only, tell, found)))
-    return found
+        if asyncio.run(until_signal(_served(settings, only, tell, found))):
+            raise BrokenOff(0)
 
 
 async def _served(
@@ -135,8 +145,11 @@ async def _served(
     async with run(settings, "127.0.0.1", 0, tell) as system:
         tell("preparing a round")
         round_ = await prepared(system.url, settings)
-        lab = Lab(Wire(system.url), round_)
-        found += await asyncio.to_thread(lambda: _shown(try_all(lab, only), tell))
+        lab, over = Lab(Wire(system.url), round_), threading.Event()
+        try:
+            await asyncio.to_thread(_show, try_all(lab, only), tell, found, over)
+        finally:
+            over.set()  # before the server stops, which then answers nobody any more
 
 
 def _try_app(port: int, minutes: float, tell: Teller) -> list[Result]:
@@ -147,14 +160,22 @@ def _try_app(port: int, minutes: float, tell: Teller) -> list[Result]:
             click.echo(f"Point the app at {server.url} with the enrolment code {server.code}.")
             click.echo("Let it sync, record at least six acts at its stops, and go on syncing.")
         server.wait(minutes * 60)
-        return _shown(server.results(), tell)
+        found: list[Result] = []
+        _show(server.results(), tell, found)
+        return found
 
 
-def _shown(results: Iterable[Result], tell: Teller) -> list[Result]:
-    found = []
+def _show(
+    results: Iterable[Result],
+    tell: Teller,
+    found: list[Result],
+    over: threading.Event | None = None,
+) -> None:
+    """Show each as it comes and keep it in `found`; none any more once it is over."""
     for result in results:
+        if over is not None and over.is_set():
+            return
         tell.done()
         found.append(result)
         if not tell.machine:
             click.echo(line(result))
-    return found

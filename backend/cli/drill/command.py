@@ -1,6 +1,7 @@
 """`drill`: simulated handsets over real HTTP on bad roads, and what was lost: nothing."""
 
 import asyncio
+import contextlib
 import shutil
 import time
 from pathlib import Path
@@ -13,18 +14,19 @@ from backend.cli.day.home import empty, set_environment_aside
 from backend.cli.drill.day import spend
 from backend.cli.drill.examine import Findings, examine
 from backend.cli.drill.fate import Odds
-from backend.cli.drill.faults import Faults, FaultsType
+from backend.cli.drill.faults import KINDS, MOST, USUAL, Faults, FaultsType
 from backend.cli.drill.muster import NotReady, Size, muster
 from backend.cli.drill.report import facts, words
-from backend.cli.drill.sabotage import Sabotage, spoil
+from backend.cli.drill.sabotage import NothingToSpoil, Sabotage, spoil
 from backend.cli.drill.screen import watching
-from backend.cli.drill.witness import hear
-from backend.cli.ending import end_on_signals, until_signal
+from backend.cli.drill.witness import hear, promised, settle
+from backend.cli.ending import BrokenOff, end_on_signals, until_signal
 from backend.cli.ground import data_option, installation, json_option, settings_for
 from backend.cli.tell import Teller
 from backend.settings import Settings
 from handset import HandsetError
 
+_STOPPING = (ConsoleRefused, NotReady, NothingToSpoil, HandsetError, httpx.HTTPError)
 _SHARE = click.FloatRange(0, 1)
 
 
@@ -39,7 +41,8 @@ _SHARE = click.FloatRange(0, 1)
     default="all",
     show_default=True,
     type=FaultsType(),
-    help="KIND=CHANCE,... or one chance for all, `all`, `none`.",
+    help=f"KIND=CHANCE,... or one chance for all, `all` ({USUAL} each), `none`; a chance is at most"
+    f" {MOST}. The kinds: {KINDS}.",
 )
 @click.option(
     "--mishaps",
@@ -91,20 +94,36 @@ def drill(
     end_on_signals()
     set_environment_aside()
     home = settings_for(data).data / "drill"
-    empty(home, tell)
     size = Size(drivers, stops, Odds(offline, mishaps, seed), faults, office, restarts)
     spoilt = Sabotage(sabotage) if sabotage else None
     found: list[Findings] = []
-    with installation(settings_for(home), tell) as settings:
-        try:
-            asyncio.run(until_signal(_drill(settings, size, spoilt, tell, found)))
-        except* (ConsoleRefused, NotReady, HandsetError, httpx.HTTPError) as trouble:
-            raise click.ClickException(_told(trouble)) from None
+    with contextlib.suppress(BrokenOff):
+        empty(home, tell)
+        with installation(settings_for(home), tell) as settings:
+            _run(settings, size, spoilt, tell, found)
     tell.done()
-    if found and not found[0].is_good:
-        raise click.ClickException("the drill found something wrong; it is named above")
     if not found:
-        raise click.ClickException("the drill was broken off")
+        why = "the drill was broken off"
+        tell.unfinished({"good": False, "reason": why})
+        raise click.ClickException(why)
+    if not found[0].is_good:
+        raise click.ClickException(_wrong(spoilt))
+    if spoilt:
+        raise click.ClickException(f"the sabotage was not noticed: {spoilt}")
+
+
+def _run(
+    settings: Settings,
+    size: Size,
+    sabotage: Sabotage | None,
+    tell: Teller,
+    found: list[Findings],
+) -> None:
+    """Live the day, and say in words what stopped it."""
+    try:
+        asyncio.run(until_signal(_drill(settings, size, sabotage, tell, found)))
+    except* _STOPPING as trouble:
+        raise click.ClickException(_told(trouble)) from None
 
 
 async def _drill(
@@ -126,13 +145,26 @@ async def _drill(
         async with watching(company, tell) as say:
             await spend(company, say, system.pull_the_plug)
         if sabotage is not None:
+            await settle(company)
             tell(f"spoiling the database: {sabotage}")
-            await spoil(settings, sabotage)
+            await spoil(settings, sabotage, promised(company))
         tell("asking every phone what it recorded, and the server whether it has it")
         findings = examine(await hear(company), company.notebook.odd, company.traffic.failures)
         found.append(findings)
         seconds = time.monotonic() - began
-        tell.result(words(company, findings, seconds), facts(company, findings, seconds))
+        tell.result(
+            words(company, findings, seconds, sabotage), facts(company, findings, seconds, sabotage)
+        )
+
+
+def _wrong(sabotage: Sabotage | None) -> str:
+    """Something was found; a sabotage that was asked for must not look like a loss of ours."""
+    if sabotage is None:
+        return "the drill found something wrong; it is named above"
+    return (
+        "the drill found something wrong, named above, as it had to:"
+        f" the database was spoilt on request ({sabotage})"
+    )
 
 
 def _told(trouble: BaseExceptionGroup[Exception]) -> str:

@@ -24,7 +24,10 @@ USUAL = 0.05
 LONGEST_DELAY_S = 0.25
 # So late that the phone has given up waiting; the server hears of it nevertheless.
 LATEST_S = 1.5
-_CHANCE = click.FloatRange(0, 0.9)
+# Were it more often than this, no phone would ever get through.
+MOST = 0.9
+KINDS = ", ".join(Fault)
+_CHANCE = click.FloatRange(0, MOST)
 
 Faults = Mapping[Fault, float]
 NO_FAULTS: Faults = {}
@@ -74,15 +77,25 @@ class FaultsType(click.ParamType[Faults]):
         if value in {"none", "all"}:
             return NO_FAULTS if value == "none" else ALL_FAULTS
         if "=" not in value:
-            return dict.fromkeys(Fault, float(_CHANCE(value, param, ctx)))
+            return dict.fromkeys(Fault, self._chance_of_all(value, param, ctx))
         return dict(self._pair(part, param, ctx) for part in filter(None, value.split(",")))
+
+    def _chance_of_all(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            float(value)
+        except ValueError:
+            forms = f"{value!r} is neither a chance, all nor none, nor KIND=CHANCE,..."
+            self.fail(f"{forms}; the kinds: {KINDS}", param, ctx)
+        return float(_CHANCE(value, param, ctx))
 
     def _pair(
         self, part: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[Fault, float]:
         kind, _, chance = part.partition("=")
         if kind not in list(Fault):
-            self.fail(f"{kind!r} is none of {', '.join(Fault)}", param, ctx)
+            self.fail(f"{kind!r} is none of the kinds: {KINDS}", param, ctx)
         return Fault(kind), float(_CHANCE(chance, param, ctx))
 
 

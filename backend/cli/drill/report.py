@@ -9,6 +9,9 @@ from typing import TypeVar
 from backend.cli.drill.examine import Findings
 from backend.cli.drill.faults import in_words
 from backend.cli.drill.muster import Company
+from backend.cli.drill.notebook import Notebook
+from backend.cli.drill.sabotage import Sabotage
+from backend.cli.tell import counted
 
 T = TypeVar("T")
 _SHOWN = 20
@@ -32,14 +35,16 @@ _INDENT = 16
 _WIDTH = 100
 
 
-def facts(company: Company, found: Findings, seconds: float) -> dict[str, object]:
+def facts(
+    company: Company, found: Findings, seconds: float, sabotage: Sabotage | None = None
+) -> dict[str, object]:
     """For machines."""
     notebook, traffic = company.notebook, company.traffic
     return {
         "good": found.is_good,
         "seed": company.size.odds.seed,
         "plan": company.fingerprint,
-        "replay": replay(company),
+        "replay": replay(company, sabotage),
         "drivers": company.size.drivers,
         "doors": company.size.doors,
         "recorded": found.recorded,
@@ -85,15 +90,18 @@ def facts(company: Company, found: Findings, seconds: float) -> dict[str, object
     }
 
 
-def words(company: Company, found: Findings, seconds: float) -> str:
+def words(
+    company: Company, found: Findings, seconds: float, sabotage: Sabotage | None = None
+) -> str:
     """For people."""
     lines = [_line(name, text) for name, text in _rows(company, found)]
     size = company.size
     title = (
-        f"\n  A day of {size.drivers} drivers and {size.doors:,} doors, seed {size.odds.seed},"
+        f"\n  A day of {counted(size.drivers, 'driver')} and {counted(size.doors, 'door')},"
+        f" seed {size.odds.seed},"
         f" in {seconds:.0f} s\n"
     )
-    return "\n".join([title, *lines, "", *_verdict(company, found), ""])
+    return "\n".join([title, *lines, "", *_verdict(company, found, sabotage), ""])
 
 
 def _line(name: str, text: str) -> str:
@@ -110,11 +118,14 @@ def _line(name: str, text: str) -> str:
 
 def _rows(company: Company, found: Findings) -> Iterator[tuple[str, str]]:
     notebook, traffic = company.notebook, company.traffic
-    yield "roads", f"{traffic.requests:,} requests arrived; {listed(traffic.faults)}"
+    befell = (
+        f"; {listed(traffic.faults)}" if traffic.faults.total() else ", and nothing befell them"
+    )
+    yield "roads", f"{traffic.requests:,} requests arrived{befell}"
     yield "reach", f"{notebook.turns_out_of_reach:,} of {notebook.visits:,} doors without a network"
-    yield "phones", listed(notebook.mishaps)
+    yield "phones", listed(notebook.mishaps) if notebook.mishaps.total() else "unharmed"
     yield "clocks", _clocks(company, found)
-    yield "office", f"{listed(notebook.office)}; too late {notebook.too_late}"
+    yield "office", _office(notebook)
     yield "server", _server(company)
     yield "", ""
     yield "recorded", f"{found.recorded:,} acts on the phones{_went_down(found)}"
@@ -129,6 +140,12 @@ def _rows(company: Company, found: Findings) -> Iterator[tuple[str, str]]:
     yield "doubled", f"{len(found.doubled)}"
 
 
+def _office(notebook: Notebook) -> str:
+    """What the control room did, and what drivers had done before it could."""
+    did = listed(notebook.office) if notebook.office.total() else "changed nothing"
+    return f"{did}; too late {notebook.too_late}" if notebook.too_late else did
+
+
 def _server(company: Company) -> str:
     traffic = company.traffic
     return (
@@ -139,10 +156,17 @@ def _server(company: Company) -> str:
 
 def _clocks(company: Company, found: Findings) -> str:
     wrong = max((rider.phone.clock.worst for rider in company.riders), default=timedelta())
-    told = f"{wrong.days / 365:.1f} years" if wrong.days > 365 else f"{wrong.days} days"
-    return (
-        f"wrong by up to {told}; {found.dated:,} events dated, the worst {found.worst_ms:,} ms off"
-    )
+    told = f"wrong by up to {_length(wrong)}" if wrong else "never set wrong"
+    return f"{told}; {found.dated:,} events dated, the worst {found.worst_ms:,} ms off"
+
+
+def _length(span: timedelta) -> str:
+    """About how long, in the largest unit that there are two of."""
+    minutes = span / timedelta(minutes=1)
+    for unit, long in (("years", 365 * 1440), ("days", 1440), ("hours", 60)):
+        if minutes >= 2 * long:
+            return f"{minutes / long:.1f} {unit}"
+    return f"{minutes:.0f} minutes"
 
 
 def _went_down(found: Findings) -> str:
@@ -152,7 +176,7 @@ def _went_down(found: Findings) -> str:
     return told + gone
 
 
-def _verdict(company: Company, found: Findings) -> Iterator[str]:
+def _verdict(company: Company, found: Findings, sabotage: Sabotage | None) -> Iterator[str]:
     """What it means, or what is wrong and how to see it again."""
     if found.is_good:
         yield "  Every act that was acknowledged to a phone was looked for by `have`, on the"
@@ -164,7 +188,7 @@ def _verdict(company: Company, found: Findings) -> Iterator[str]:
         if len(said) > _SHOWN:
             yield f"    ... and {len(said) - _SHOWN} more"
     yield f"\n  The phones are kept in {company.folder}; the same day again:"
-    yield f"    {replay(company)}"
+    yield f"    {replay(company, sabotage)}"
 
 
 def _wrongs(found: Findings) -> Iterator[tuple[str, list[str]]]:
@@ -185,14 +209,15 @@ def _wrongs(found: Findings) -> Iterator[tuple[str, list[str]]]:
         yield "audit", [found.audit]
 
 
-def replay(company: Company) -> str:
-    """The command that does the same day again."""
+def replay(company: Company, sabotage: Sabotage | None = None) -> str:
+    """The command that does the same day again, and the same to its database."""
     size = company.size
     return (
         f"doorstep drill --drivers {size.drivers} --stops {size.stops}"
         f" --offline {size.odds.offline:g} --mishaps {size.odds.mishaps:g}"
         f" --office {size.office:g} --restarts {size.restarts}"
         f" --faults {in_words(size.faults)} --seed {size.odds.seed}"
+        + (f" --sabotage {sabotage}" if sabotage else "")
     )
 
 

@@ -4,7 +4,9 @@ The database of the drill's own installation is changed behind the server's back
 that stop the server itself.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -20,10 +22,14 @@ class Sabotage(StrEnum):
     DIVERGE = "diverge"  # a stop changed and its phone was never told
 
 
-# The last driver's act that was applied at a stop.
+class NothingToSpoil(RuntimeError):
+    """The day was so quiet that a broken server could not be told from a good one."""
+
+
+# The last driver's act that was applied at a stop, of those that a phone can still speak of.
 _VICTIM = text(
     "SELECT id FROM stop_event WHERE source = 'driver' AND outcome = 'applied'"
-    " AND mutation_id IS NOT NULL ORDER BY known DESC, id DESC LIMIT 1"
+    " AND mutation_id = ANY(:promised) ORDER BY known DESC, id DESC LIMIT 1"
 )
 _FORGET = """
     DELETE FROM mutation WHERE id = (SELECT mutation_id FROM stop_event WHERE id = :victim)
@@ -40,19 +46,25 @@ _DIVERGE = """
 _DEEDS = {Sabotage.FORGET: _FORGET, Sabotage.DOUBLE: _DOUBLE, Sabotage.DIVERGE: _DIVERGE}
 
 
-async def spoil(settings: Settings, sabotage: Sabotage) -> None:
-    """Do it, with the triggers looking away."""
+async def spoil(settings: Settings, sabotage: Sabotage, promised: Sequence[str]) -> None:
+    """Do it, with the triggers looking away, to one of the acts that were promised to phones.
+
+    Raises:
+        NothingToSpoil: none of them was applied at a stop.
+    """
     assert settings.database_url is not None
     engine = create_async_engine(settings.database_url)
     try:
         async with engine.begin() as db:
-            await _spoil(db, sabotage)
+            await _spoil(db, sabotage, [UUID(mutation_id) for mutation_id in promised])
     finally:
         await engine.dispose()
 
 
-async def _spoil(db: AsyncConnection, sabotage: Sabotage) -> None:
-    victim = (await db.execute(_VICTIM)).scalar_one()
+async def _spoil(db: AsyncConnection, sabotage: Sabotage, promised: Sequence[UUID]) -> None:
+    victim = await db.scalar(_VICTIM, {"promised": promised})
+    if victim is None:
+        raise NothingToSpoil("no driver's act was applied at a stop, so nothing can be spoilt")
     await db.execute(text("SET LOCAL session_replication_role = replica"))
     done = await db.execute(text(_DEEDS[sabotage]), {"victim": victim})
     assert done.rowcount == 1, sabotage

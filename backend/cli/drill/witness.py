@@ -97,6 +97,26 @@ class Heard:
     audit: str = "not verified"
 
 
+async def settle(company: Company) -> None:
+    """Bring every phone to rest: all is said, and it holds what a fresh snapshot holds.
+
+    What a late photo did to its stop is pulled only after the photo went up, so that a phone which
+    has nothing more to say may still have something to hear.
+    """
+    for rider in company.riders:
+        await _settle(rider)
+        await _hold_up_a_mirror(rider)
+
+
+def promised(company: Company) -> list[str]:
+    """The acts acknowledged to phones that are switched on, at stops that these hold, by id."""
+    found = []
+    for handset in (rider.handset for rider in company.riders):
+        held = {stop.id for stop in handset.stops()}
+        found += [act.id for act in handset.journal.all() if act.acked and act.stop_id in held]
+    return found
+
+
 async def hear(company: Company) -> Heard:
     """Ask everybody."""
     heard = Heard(timedelta(seconds=company.traffic.slowest_s + LATEST_S + _AT_THE_PHONE_S))

@@ -88,7 +88,7 @@ class Phone:
         )
 
     def fresh_stop(self) -> Json:
-        """A stop that no check has touched and that is still ahead.
+        """A stop without a door that no check has touched and that is still ahead.
 
         Raises:
             NotTried: there is none left.
@@ -97,7 +97,10 @@ class Phone:
             if stop.get("state") == "released" and stop["id"] not in self.used and not stop["door"]:
                 self.used.add(stop["id"])
                 return stop
-        raise NotTried("needs another stop in state released: the round has too few")
+        raise NotTried(
+            "needs another released stop without a door: the round has too few; thirty"
+            " in a segment without codes are enough"
+        )
 
     def _reply(self, answer: Answer) -> Json:
         expect(answer.status == 200, "200", str(answer))

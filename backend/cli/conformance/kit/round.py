@@ -1,6 +1,7 @@
 """The prepared round that a server is tried on, described in a JSON file.
 
     {"codes": ["…", …],            enrolment codes of one driver: 6, with 30 released stops or more
+                                   that have no door (segments without codes)
      "others": ["…"],              a code of a second driver, who has stops too
      "doors": {"stop id": {"code": "123456", "qr": "DS1:…"}},   what customers hold, three or more
      "control": {"url": "http://…", "token": "…"}}              a supervisor's bearer token

@@ -46,7 +46,10 @@ def _door(lab: Lab, place: int) -> tuple[Json, Secrets]:
         if stop["door"] and (held := lab.round.doors.get(stop["id"])) and held.qr and held.code
     ]
     if len(doors) <= place:
-        raise NotTried("needs `doors`: codes and QR texts of stops that have a door")
+        raise NotTried(
+            "needs `doors`: codes and QR texts of three stops that have a door;"
+            " docs/sync-protocol.md (Try it) has a script that finds them"
+        )
     return doors[place]
 
 
