@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.embedded import Cluster, is_listening, running
+from backend.embedded import Cluster, is_listening, running, vigil
 from backend.embedded.server import server_pid
 from backend.embedded.vigil import TRIES, pause
 from tests.embedded.users import enter, leave, said, servers, warden_of, wardens
@@ -131,6 +131,21 @@ def test_nothing_is_set_up_anew_for_one_that_is_gone(data: Path) -> None:
         assert not until(cluster.folder.exists, 3)
         taken.rename(cluster.folder)
         assert until(lambda: is_back(cluster, None), BACK_WITHIN)
+
+
+def test_who_cannot_bring_it_back_is_told_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After all tries, each at once here, the reason has PostgreSQL's own words."""
+    monkeypatch.setattr(vigil, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(vigil, "LOOK_SECONDS", 0.0)
+    told: list[str] = []
+    with running(data, lost=told.append) as cluster:
+        with (data / "postgres" / "postgresql.conf").open("a") as settings:
+            settings.write("no such setting = = 1\n")
+        kill(server_pid(cluster))
+        assert until(lambda: bool(told), BACK_WITHIN)
+    (reason,) = told
+    assert f"in {TRIES} further starts" in reason
+    assert "postgresql.conf" in reason
 
 
 def test_pauses_double_and_are_bounded() -> None:

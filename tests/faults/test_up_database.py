@@ -103,6 +103,7 @@ def test_it_ends_in_order_while_its_database_is_down(data: Path) -> None:
             assert running.others() == {}
 
 
+@pytest.mark.soak  # half a minute of pauses; what a vigil does after them is in tests/embedded
 def test_a_database_that_cannot_come_back_ends_the_whole(data: Path, tmp_path: Path) -> None:
     """After some tries `up` ends with 1 and PostgreSQL's own words, so that a service manager sees
     it; what repeats in between is counted.
