@@ -103,11 +103,10 @@ class Clocks(Struct, frozen=True):
         if boot is not None and anchor is not None:
             known = known._with(replace(boot, anchor=tighter(boot.anchor, anchor)))
         late = boot is not None and may_be_late(boot.anchor, anchor)
-        return replace(
-            known,
-            offset=exchange.offset or self.offset,
-            marks=self.marks if late else self._marks_after(exchange),
-        )
+        if late:
+            return replace(known, offset=self.offset or exchange.offset)
+        marks = self._marks_after(exchange)
+        return replace(known, offset=exchange.offset or self.offset, marks=marks)
 
     def _bounds(self, event: DeviceTime, n: int | None, during: Exchange) -> Bounds:
         boot = self._boot(event.boot)

@@ -238,12 +238,13 @@ def tighter(old: Anchor | None, new: Anchor) -> Anchor:
     """Choose the anchor of a boot that is worth keeping.
 
     A request that spent longer on the road makes a later anchor, so the earlier claim wins, until
-    its clock may have drifted further. A clock that began anew, or stood still, leaves the new one.
+    its clock may have drifted further. A clock that began anew, or stood still, leaves the new one;
+    one that shows no more than before and no echo may be that of an old call.
     """
     if old is None or began_anew(old, new):
         return new
     carried = _carry(old, new.monotonic_ms)
-    if new.monotonic_ms < old.monotonic_ms or carried is None:
+    if new.monotonic_ms < old.monotonic_ms or may_be_late(old, new) or carried is None:
         return old if carried else new
     if new.received - carried.high > REBOOT:
         return new

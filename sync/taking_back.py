@@ -1,6 +1,6 @@
 """A driver takes back the delivery that a stop stands on: what stood without it stands again."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from backend.audit.record import Event, record
@@ -28,7 +28,7 @@ async def leave(
     own: Account,
     ending: Failed,
     words: Sequence[Word],
-    all_: Iterable[Account],
+    all_: Sequence[Account],
 ) -> Answer | None:
     """Leave the stop as it stands without this account, None where nothing stood without it.
 
@@ -42,8 +42,8 @@ async def leave(
         over = {"reason": ending.reason, "closed_at": case.when.happened}
         return await _reset(case, stop, StopState.CANCELLED, Outcome.APPLIED, over)
     holder = await visits.other_holder(case.tx, stop, case.device.driver_id)
-    if holder is None:
-        return None
+    if holder is None or any(a.driver == str(holder) for a in all_):
+        return None  # nobody else was to go there, or he was, and failed too
     there = StopState.ARRIVED if stop.arrived_at is not None else StopState.RELEASED
     change = {"manifest_driver_id": holder}
     return await _reset(case, stop, there, Outcome.CONFLICT, change, _GIVEN_BACK)

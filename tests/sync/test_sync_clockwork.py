@@ -73,6 +73,18 @@ def test_an_old_call_come_late_does_not_say_what_was_left_to_tell(replayed_ms: i
     assert abs(made.happened - happened) <= timedelta(milliseconds=made.uncertainty_ms or 0)
 
 
+def test_the_same_call_again_is_no_later_moment_of_its_clock() -> None:
+    """The first call of a boot came twice, five minutes apart: the first is when it was sent."""
+    shown = DeviceTime(NOW - HOUR, 0, "old")
+    known = Clocks().after(Exchange(NOW - HOUR, shown, 0))
+    known = known.after(Exchange(NOW - HOUR + 5 * MINUTE, shown, 0))
+    made = told(DeviceTime(None, 900_000, "old"), DeviceTime(NOW, 5, "new"), known, n=1)
+    assert abs(made.happened - (NOW - 45 * MINUTE)) <= timedelta(milliseconds=30_050)
+    assert (made.uncertainty_ms or 0) <= 30_050
+    by_wall = told(DeviceTime(NOW - 45 * MINUTE, 1, "unheard"), DeviceTime(), known)
+    assert by_wall.happened == NOW - 45 * MINUTE
+
+
 def test_an_anchor_dates_a_call_that_shows_no_clock() -> None:
     """The same boot without a ``client`` block is dated by what an earlier call showed."""
     known = Clocks().after(Exchange(NOW - HOUR, DeviceTime(None, 0, "b"), 4))

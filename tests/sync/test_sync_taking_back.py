@@ -182,6 +182,19 @@ async def test_the_stop_is_before_the_driver_it_was_given_to(
     assert await told(ground.colleague, delivers(ground.colleague)) == [("applied", "delivered")]
 
 
+async def test_who_was_there_and_failed_too_need_not_go_again(ground: Ground) -> None:
+    """Both took their deliveries back: the visit failed."""
+    await reassigned(ground)
+    mine, theirs = delivers(ground.driver), delivers(ground.colleague)
+    await told(ground.driver, mine)
+    await told(ground.colleague, theirs)
+    assert await told(ground.colleague, mends(ground.colleague, theirs)) == [
+        ("applied", "delivered")
+    ]
+    assert await told(ground.driver, mends(ground.driver, mine)) == [("applied", "failed")]
+    assert await consignment(ground) == "needs_attention"
+
+
 async def test_a_failure_mended_into_a_delivery_is_a_fact_like_any(ground: Ground) -> None:
     """It was no end of the visit, which is the colleague's; the delivery that it was ends it."""
     await reassigned(ground)
