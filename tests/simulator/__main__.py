@@ -55,7 +55,10 @@ def main() -> None:
 def _soak(count: int, first: int, file: Path) -> None:
     """Run many histories; the page is there after each chapter, however the run ends."""
     file.parent.mkdir(exist_ok=True)
+    told = 0
     for made in soak(count, processes=PROCESSES, first=first):
+        _say(*made.stories[told:])
+        told = len(made.stories)
         bad, speed = len(made.stories), made.histories / made.seconds
         _say(f"{made.histories} of {_histories(count)}, {bad} violated, {speed:.1f}/s")
         file.write_text(page(made), encoding="utf-8")
@@ -84,7 +87,8 @@ def _histories(number: int) -> str:
 
 
 def _say(*lines: str) -> None:
-    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from backend.cli.day.people import Login, employ
 from backend.cli.day.plot import Plot, devise
 from backend.settings import Settings
 
-ZONE = "America/New_York"
 SHIFT = ("07:00", "19:00")
 DEPOTS = {
     "BAL-E": ("Baltimore East", City("Baltimore", "US", "21224", 39.2850, -76.5600)),
@@ -29,6 +28,12 @@ DRIVERS_A_DEPOT = 4
 PLANNING_SECONDS = 4
 
 
+def beginning_at(now: datetime, *, hour: int) -> str:
+    """Return the name of a zone in which this hour has begun; its sign is that of POSIX."""
+    ahead = (hour - now.astimezone(UTC).hour + 12) % 24 - 12
+    return f"Etc/GMT{-ahead:+d}"
+
+
 @dataclass(slots=True)
 class Day:
     """Everything the story knows while it unfolds."""
@@ -37,7 +42,6 @@ class Day:
     settings: Settings
     folder: Path
     tell: Callable[[str], None]
-    date: str = field(default_factory=lambda: f"{datetime.now(ZoneInfo(ZONE)):%Y-%m-%d}")
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     logins: dict[str, Login] = field(default_factory=dict)
     rooms: dict[str, ControlRoom] = field(default_factory=dict)
@@ -45,6 +49,16 @@ class Day:
     imported: list[Imported] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
     plot: Plot = field(default_factory=Plot)
+
+    @property
+    def zone(self) -> str:
+        """Where the depots' clocks are: the shift has just begun there, whenever one looks on."""
+        return beginning_at(self.began, hour=7)
+
+    @property
+    def date(self) -> str:
+        """The depots' day."""
+        return f"{self.began.astimezone(ZoneInfo(self.zone)):%Y-%m-%d}"
 
     @property
     def supervisor(self) -> ControlRoom:
@@ -83,7 +97,7 @@ async def _open_house(day: Day) -> None:
     for name, login in day.logins.items():
         day.rooms[name] = await ControlRoom.sign_in(day.url, login.email, login.password)
     for code, (name, city) in DEPOTS.items():
-        place = {"code": code, "name": name, "lat": city.lat, "lon": city.lon, "timezone": ZONE}
+        place = {"code": code, "name": name, "lat": city.lat, "lon": city.lon, "timezone": day.zone}
         await day.rooms["admin"].add("depots", place)
 
 
