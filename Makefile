@@ -3,7 +3,8 @@ PY ?= python3
 V := .venv
 BIN := $(V)/bin
 UV := $(shell command -v uv 2>/dev/null)
-WORKERS ?= 2
+# One more than the cores of a small machine: many tests wait for processes to start and end.
+WORKERS ?= 3
 CODE := backend driver_api handset planner pod sync web tests bench migrations
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Where compiled code may not be kept, each of our many processes compiles for a second or more.
