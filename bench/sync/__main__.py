@@ -20,7 +20,8 @@ import uvloop
 
 from bench.sync import table
 from bench.sync.figures import document
-from bench.sync.session import QUICK, Plan, opened, whole
+from bench.sync.lines import whole
+from bench.sync.session import QUICK, Plan, opened
 
 _NOISE = "a quick run's times waver too much, and its long history is shorter than the baseline's"
 

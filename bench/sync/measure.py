@@ -108,3 +108,15 @@ async def run(
     wall = time.perf_counter() - began
     after = processes.spent()
     return Run(latencies, sizes[0], sizes[1], wall, after[0] - server, after[1] - postgres)
+
+
+def joined(runs: Sequence[Run]) -> Run:
+    """Take several runs as one, as if nothing had been between them."""
+    return Run(
+        latencies=[latency for one in runs for latency in one.latencies],
+        up=sum(one.up for one in runs),
+        down=sum(one.down for one in runs),
+        wall=sum(one.wall for one in runs),
+        server=sum(one.server for one in runs),
+        postgres=sum(one.postgres for one in runs),
+    )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.sync.measure import Figures, Processes, run
+from bench.sync.measure import Figures, Processes, Run, joined, run
 from bench.sync.session import Plan
 from bench.sync.table import (
     BASELINE,
@@ -82,6 +82,13 @@ async def test_a_slow_machine_measures_less() -> None:
     assert (len(whole.latencies), whole.up, whole.down) == (12, 120, 144)
     none = await run(op, ["a", "b", "c"], range(4), 2, Processes(None, 0), seconds=-1)
     assert none.latencies == []
+
+
+def test_turns_add_up_to_one_run() -> None:
+    """Who took turns with a peer is told by all his turns together, latencies and costs alike."""
+    turns = [Run([0.3, 0.1], 10, 20, 1.0, 0.5, 0.25), Run([0.2], 5, 6, 2.0, 0.5, 0.5)]
+    assert joined(turns) == Run([0.3, 0.1, 0.2], 15, 26, 3.0, 1.0, 0.75)
+    assert joined(turns).median_ms == 200.0
 
 
 def test_the_committed_baseline_is_of_ratios() -> None:
