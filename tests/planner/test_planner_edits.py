@@ -3,28 +3,14 @@
 import asyncio
 
 import pytest
-from sqlalchemy import text
 
 from backend.domain.people import SYSTEM
 from backend.store.database import Database
 from planner import edits
 from tests.fixtures.visits import a_round
+from tests.fixtures.waiting import until_somebody_waits
 
 pytestmark = pytest.mark.anyio
-
-WAITS = text(
-    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
-    "datname = current_database()"
-)
-
-
-async def until_somebody_waits(db: Database) -> None:
-    """Return when a transaction of this database waits for a lock."""
-    async with asyncio.timeout(20):
-        while True:
-            async with db.snapshot() as tx:
-                if await tx.scalar(WAITS):
-                    return
 
 
 async def test_a_stop_that_moved_meanwhile_is_said_so(db: Database) -> None:

@@ -5,10 +5,10 @@ import random
 
 import anyio
 import pytest
-from sqlalchemy import text
 
 from backend.store import feed
 from backend.store.database import Database, settle
+from tests.fixtures.waiting import until_somebody_waits
 
 pytestmark = pytest.mark.anyio
 
@@ -112,21 +112,6 @@ async def test_whoever_begins_anew_is_spared_the_tombstones(db: Database) -> Non
     assert {change.entity_id for change in rest if not change.gone} == {
         change.entity_id for change in everything[1:]
     }
-
-
-WAITS = text(
-    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
-    "datname = current_database()"
-)
-
-
-async def until_somebody_waits(db: Database) -> None:
-    """Return when a transaction of this database waits for a lock."""
-    async with asyncio.timeout(20):
-        while True:
-            async with db.snapshot() as tx:
-                if await tx.scalar(WAITS):
-                    return
 
 
 async def test_a_counter_that_is_only_held_is_locked_in_its_place_among_the_others(

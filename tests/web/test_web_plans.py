@@ -1,5 +1,6 @@
 """Plans and routes over HTTP: ask, look, release, rearrange; and what out of scope looks like."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,12 +8,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import anyio
 import pytest
+from anyio import to_thread
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
 from backend.dispatch import segments
-from backend.domain.people import Role
+from backend.domain.people import SYSTEM, Role
 from backend.identity import people
 from backend.ids import new_id
 from backend.store import fleet
@@ -20,9 +23,11 @@ from backend.store.database import Database
 from backend.tables.fleet import Shift
 from backend.tables.plans import Route
 from backend.tables.stops import Stop
+from planner import edits
 from planner.service import make_next_plan
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.phones import calling, settings_for
+from tests.fixtures.waiting import until_somebody_waits
 from tests.planner.rows import DAY, Base, base, consignment, make
 
 pytestmark = pytest.mark.anyio
@@ -274,6 +279,23 @@ async def test_pinning_twice_is_harmless_and_can_be_undone(scene: Scene) -> None
     assert (reply.status_code, pinned["pinned"], pinned["version"]) == (200, True, 2)
     assert (await scene.post(f"/stops/{stop['id']}/pin"))[1]["version"] == 2
     assert not (await scene.post(f"/stops/{stop['id']}/pin", {"pinned": False}))[1]["pinned"]
+
+
+async def test_a_stop_that_moves_meanwhile_is_let_go_where_it_went(scene: Scene) -> None:
+    """Who lets go waits for whoever moves it, and is shown the stop on its new route."""
+    plan_id = await scene.plan()
+    [route] = await scene.routes()
+    other = await empty_route(scene, plan_id, UUID(route["shift_id"]))
+    stop = route["stops"][1]
+    async with scene.db.begin() as tx:
+        await edits.reassign(tx, SYSTEM, UUID(stop["id"]), other)
+        await tx.flush()
+        # The client within this process holds its thread until it is answered.
+        path, body = f"/stops/{stop['id']}/pin", {"pinned": False}
+        letting_go = asyncio.create_task(to_thread.run_sync(anyio.run, scene.post, path, body))
+        await until_somebody_waits(scene.db)
+    status, shown = await letting_go
+    assert (status, shown["id"], shown["pinned"], shown["sequence"]) == (200, stop["id"], False, 1)
 
 
 async def test_out_of_scope_is_not_there(scene: Scene, db: Database) -> None:

@@ -184,12 +184,13 @@ class RouteController(Controller):
         person.must_be(Role.SUPERVISOR)
         known = the_id(stop_id)
         async with db.snapshot() as tx:
-            ground = await must_see_stop(tx, person, known)
+            await must_see_stop(tx, person, known)
         body = await read_body(request)
         asked = decode(body, PinIn) if body.strip() else PinIn()
         async with db.begin() as tx:
             await edits.pin(tx, person.actor, known, pinned=asked.pinned)
             await tx.flush()
+            ground = await must_see_stop(tx, person, known)  # it may have moved, and is locked now
             item = await _item(tx, ground.route_id)
         return next(stop for stop in item.stops if stop.id == known)
 
