@@ -33,19 +33,22 @@ MARKS = 3
 _MOST_MONOTONIC = 1e15
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_CENTURY = timedelta(days=36_525)
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """A call: the device's clocks as it began, and the last number it had then, if it said so.
 
-    ``echo`` is what it had last heard of our time, in the boot it speaks in.
+    ``echo`` is what it had last heard of our time, in the boot it speaks in. ``zeros`` are wall
+    times at the monotonic zero of the boots it tells of, as its clock is set now (``unset.zeros``).
     """
 
     received: datetime
     sent: DeviceTime
     last_n: int | None = None
     echo: Echo | None = None
+    zeros: Mapping[str, datetime] = field(default_factory=dict)
     anchor: Anchor | None = field(init=False, default=None)
     offset: Offset | None = field(init=False, default=None)
 
@@ -122,6 +125,7 @@ class Clocks(Struct, frozen=True):
             offsets=tuple(offset for offset in (during.offset, self.offset) if offset),
             not_before=max(told, default=None),
             floor=boot.last if boot and newer else None,
+            unset=_unset(event, during.zeros),
         )
 
     def _boot(self, id_: str | None) -> Boot | None:
@@ -140,6 +144,17 @@ class Clocks(Struct, frozen=True):
             return self.marks
         others = tuple(mark for mark in self.marks if mark.n < n)
         return (Mark(n, exchange.sent_after), *others)[:MARKS]
+
+
+def _unset(event: DeviceTime, zeros: Mapping[str, datetime]) -> datetime | None:
+    zero = zeros.get(event.boot) if event.boot is not None else None
+    if zero is None or event.monotonic_ms is None or event.wall is None:
+        return None
+    try:
+        moment = zero + timedelta(milliseconds=event.monotonic_ms)
+    except (OverflowError, ValueError):
+        return None
+    return moment if abs(moment - event.wall) <= _CENTURY else None
 
 
 def write(clocks: Clocks) -> dict[str, Any]:

@@ -73,6 +73,8 @@ class Bounds(Struct, frozen=True):
 
     ``anchors`` are of the event's own boot. It happened after ``not_before``: a later call said
     that nothing was left to tell. ``floor`` is the estimate of the same boot's event before it.
+    ``unset`` is what the wall clock would have shown at the event if it was set since, as the
+    monotonic one says.
     """
 
     received: datetime
@@ -80,6 +82,7 @@ class Bounds(Struct, frozen=True):
     offsets: tuple[Offset, ...] = ()
     not_before: datetime | None = None
     floor: datetime | None = None
+    unset: datetime | None = None
 
 
 class Estimate(Struct, frozen=True):
@@ -168,10 +171,15 @@ def _follows(anchor: Anchor, event: DeviceTime) -> bool:
 
 
 def _by_wall(event: DeviceTime, known: Bounds) -> _Span | None:
-    """Correct the event's wall time by every offset we saw; the first of them is the likeliest."""
+    """Correct the event's wall time by every offset we saw; the first of them is the likeliest.
+
+    Where the wall clock was set, or the monotonic one slept, between event and call, nobody knows
+    which of the two: the bound reaches over both.
+    """
     if event.wall is None or not known.offsets:
         return None
-    spans = [_corrected(event.wall, offset) for offset in known.offsets]
+    walls = [event.wall] if known.unset is None else [event.wall, known.unset]
+    spans = [_corrected(wall, offset) for wall in walls for offset in known.offsets]
     low, high = min(span.low for span in spans), max(span.high for span in spans)
     if low > known.received or known.received - spans[0].best > MONTH:
         return None

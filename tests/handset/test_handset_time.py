@@ -307,3 +307,26 @@ async def test_a_code_is_good_for_as_long_as_our_own_clocks_say(bench: Bench, re
     by_wall = reboots == 2
     assert ("code_expired" in found, "time_uncertain" in found) == (by_wall, by_wall)
     assert receipt.outcome == "applied"
+
+
+async def test_a_clock_set_in_a_boot_nobody_heard_of_is_in_the_bound(bench: Bench) -> None:
+    """Set forward between two acts, switched off, and only then heard: the first act's bound says
+    that the wall clock moved and the monotonic one did not.
+    """
+    made = await a_round(bench.db, "economy")
+    clock, stop = PhoneClock(bench.clock), str(made.stops["economy"])
+    phone = bench.phone(clock=clock)
+    await phone.enrol(await bench.code(made.driver))
+    phone.arrive(stop)
+    happened = bench.clock.now()
+    clock.set_wrong(hours=3)
+    phone.deliver(stop, recipient=("Ada", "self"))
+    clock.reboot()
+    bench.clock.advance(hours=6)
+    await phone.sync()
+    events = await _timeline(bench, made)
+    arrived, delivered = events["stop.arrived"], events["stop.delivered"]
+    off = abs(parse_time(arrived["happened"]) - happened)
+    assert off <= timedelta(milliseconds=arrived["uncertainty_ms"]) <= timedelta(hours=4)
+    assert delivered["happened"] == rfc3339(happened)
+    assert timedelta(milliseconds=delivered["uncertainty_ms"]) <= timedelta(minutes=2)
