@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
+from backend.tables.consignments import Consignment
 from backend.tables.devices import Device
-from backend.tables.fleet import Driver
+from backend.tables.fleet import Depot, Driver
 from backend.tables.inbox import InboxItem
 from backend.tables.plans import Route
 from backend.tables.stops import Stop
@@ -20,7 +21,11 @@ from backend.tables.stops import Stop
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An inbox item as people see it."""
+    """An inbox item as people see it.
+
+    ``depot`` is its code, and ``timezone`` UTC where the item belongs to none. ``driver`` is the
+    name of whose phone told it, else of whose route the stop is on now.
+    """
 
     id: UUID
     kind: str
@@ -34,22 +39,10 @@ class Item:
     actions: list[str]
     resolved_at: datetime | None
     action: str | None
-
-
-_COLUMNS: tuple[Mapped[Any], ...] = (
-    col(InboxItem.id),
-    col(InboxItem.kind),
-    col(InboxItem.state),
-    col(InboxItem.at),
-    col(InboxItem.depot_id),
-    col(InboxItem.stop_id),
-    col(InboxItem.device_id),
-    col(InboxItem.mutation_id),
-    col(InboxItem.detail),
-    col(InboxItem.actions),
-    col(InboxItem.resolved_at),
-    col(InboxItem.action),
-)
+    depot: str | None
+    timezone: str
+    reference: str | None
+    driver: str | None
 
 
 async def claim_subject(tx: AsyncSession, subject: str) -> bool:
@@ -91,7 +84,7 @@ async def lock_subject(tx: AsyncSession, subject: str) -> InboxItem | None:
 
 async def item(tx: AsyncSession, item_id: UUID) -> Item | None:
     """Find an item."""
-    row = (await tx.execute(select(*_COLUMNS).where(col(InboxItem.id) == item_id))).one_or_none()
+    row = (await tx.execute(_items().where(col(InboxItem.id) == item_id))).one_or_none()
     return None if row is None else Item(*row)
 
 
@@ -104,7 +97,7 @@ async def items(
     limit: int,
 ) -> list[Item]:
     """Return items oldest first; ``depots`` None means all."""
-    query = select(*_COLUMNS).order_by(col(InboxItem.id)).limit(limit)
+    query = _items().order_by(col(InboxItem.id)).limit(limit)
     if state is not None:
         query = query.where(col(InboxItem.state) == state)
     if depots is not None:
@@ -112,6 +105,38 @@ async def items(
     if after is not None:
         query = query.where(col(InboxItem.id) > after)
     return [Item(*row) for row in await tx.execute(query)]
+
+
+def _items() -> Select[*tuple[Any, ...]]:
+    teller, planned = aliased(Driver), aliased(Driver)
+    shown: tuple[Any, ...] = (
+        col(InboxItem.id),
+        col(InboxItem.kind),
+        col(InboxItem.state),
+        col(InboxItem.at),
+        col(InboxItem.depot_id),
+        col(InboxItem.stop_id),
+        col(InboxItem.device_id),
+        col(InboxItem.mutation_id),
+        col(InboxItem.detail),
+        col(InboxItem.actions),
+        col(InboxItem.resolved_at),
+        col(InboxItem.action),
+        col(Depot.code),
+        func.coalesce(col(Depot.timezone), "UTC"),
+        col(Consignment.reference),
+        func.coalesce(col(teller.name), col(planned.name)),
+    )
+    return (
+        select(*shown)
+        .outerjoin(Depot, col(Depot.id) == col(InboxItem.depot_id))
+        .outerjoin(Stop, col(Stop.id) == col(InboxItem.stop_id))
+        .outerjoin(Consignment, col(Consignment.id) == col(Stop.consignment_id))
+        .outerjoin(Route, col(Route.id) == col(Stop.route_id))
+        .outerjoin(planned, col(planned.id) == col(Route.driver_id))
+        .outerjoin(Device, col(Device.id) == col(InboxItem.device_id))
+        .outerjoin(teller, col(teller.id) == col(Device.driver_id))
+    )
 
 
 async def count_open(tx: AsyncSession, depots: Collection[UUID] | None) -> int:

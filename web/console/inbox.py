@@ -42,7 +42,7 @@ class ResolveIn(msgspec.Struct, frozen=True):
 
 
 class ItemOut(msgspec.Struct, frozen=True):
-    """An inbox item."""
+    """An inbox item. ``reference`` is the goods', ``driver`` the name of who told, or drives."""
 
     id: UUID
     kind: str
@@ -56,6 +56,8 @@ class ItemOut(msgspec.Struct, frozen=True):
     resolved_at: str | None
     action: str | None
     follow_ups: list[FollowUpOut]
+    reference: str | None
+    driver: str | None
 
 
 class InboxController(Controller):
@@ -171,4 +173,6 @@ def item_out(item: Item, tasks: Collection[Task] = ()) -> ItemOut:
         resolved_at=rfc3339(item.resolved_at) if item.resolved_at else None,
         action=item.action,
         follow_ups=follow_ups_out(tasks),
+        reference=item.reference,
+        driver=item.driver,
     )
