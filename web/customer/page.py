@@ -191,6 +191,7 @@ async def _show(tx: Tx, keys: Keys, found: Found) -> TrackingOut:
         reason=ended.reason if ended else None,
         evidence=evidence,
         stops_away=away,
+        expected=view.expected,
     )
 
 

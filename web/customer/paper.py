@@ -84,6 +84,7 @@ def track(
         thanks=_THANKS.get(done),
         promise=_span(view.promise.start, view.promise.end, zone) if view.promise else None,
         eta=_eta(view, zone),
+        expected=shown.expected,
         stops_away=shown.stops_away,
         code=shown.code,
         qr=Markup(qr_svg(shown.door)) if shown.door else None,  # noqa: S704 - our own shapes

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from types import MappingProxyType
 
 from backend.domain.consignment import ConsignmentState
@@ -22,6 +23,14 @@ class Window:
     end: datetime
 
 
+class Expected(StrEnum):
+    """What can honestly be said of the arrival: a time only while it is still to come."""
+
+    AT = "at"
+    SOON = "soon"
+    LATE = "late"
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """The page's content; what is None is not shown."""
@@ -31,6 +40,7 @@ class View:
     promise: Window | None
     eta: datetime | None
     eta_is_rough: bool
+    expected: Expected | None
     is_out: bool
     shows_door: bool
     proof: str | None
@@ -42,13 +52,15 @@ def view_of(tracked: Tracked, policy: Policy, now: datetime) -> View:
     visit = tracked.visit
     is_out = visit is not None and is_under_way(visit, now)
     eta = _eta(visit, policy) if visit is not None and visit.state in _VISIBLE else None
+    promise = _promise(tracked)
     ended = visit is not None and visit.state in (StopState.DELIVERED, StopState.FAILED)
     return View(
         state=_state(tracked),
         segment=tracked.segment,
-        promise=_promise(tracked),
+        promise=promise,
         eta=eta,
         eta_is_rough=policy.tracking.eta is EtaShown.WINDOW,
+        expected=_expected(visit, eta, promise, now),
         is_out=is_out,
         shows_door=is_out and policy.asks_for_code and visit is not None and visit.door_issue > 0,
         proof=visit.proof if ended and visit is not None else None,
@@ -88,6 +100,17 @@ def _eta(visit: Visit, policy: Policy) -> datetime | None:
             return midnight + _COARSE * round((visit.eta - midnight) / _COARSE)
         case EtaShown.NONE:
             return None
+
+
+def _expected(
+    visit: Visit | None, eta: datetime | None, promise: Window | None, now: datetime
+) -> Expected | None:
+    """Say how the arrival stands; nothing once the driver is there, or where no ETA is shown."""
+    if visit is None or eta is None or visit.state == StopState.ARRIVED:
+        return None
+    if eta >= now:
+        return Expected.AT
+    return Expected.LATE if promise is not None and promise.end < now else Expected.SOON
 
 
 def _may(action: CustomerAction, tracked: Tracked) -> bool:

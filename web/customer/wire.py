@@ -11,7 +11,11 @@ class WindowOut(msgspec.Struct, frozen=True):
 
 
 class TrackingOut(msgspec.Struct, frozen=True):
-    """What the page shows. ``code`` and ``door`` are there only while the route is out."""
+    """What the page shows. ``code`` and ``door`` are there only while the route is out.
+
+    ``eta`` is the plan's word; ``expected`` says whether it still holds: ``at`` that time,
+    ``soon`` once it has passed, ``late`` once the promise has, too; null where there is no ETA.
+    """
 
     state: str
     segment: str
@@ -26,3 +30,4 @@ class TrackingOut(msgspec.Struct, frozen=True):
     reason: str | None
     evidence: list[str]
     stops_away: int | None
+    expected: str | None
