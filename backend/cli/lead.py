@@ -66,7 +66,7 @@ def look(data: Path) -> bool:
     """
     try:
         file = os.open(data / "up.lock", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except OSError:  # what is wrong with the folder is told by whoever makes it
         return False
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -118,9 +118,8 @@ def _bind(host: str, port: int) -> int:
             return int(probe.getsockname()[1])
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise NotStarted(
-                f"port {port} on {host} is taken: choose another with --port"
-            ) from None
+            told = "choose another with --port, or any free one with --port 0"
+            raise NotStarted(f"port {port} on {host} is taken: {told}") from None
         raise NotStarted(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 

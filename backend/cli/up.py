@@ -38,10 +38,12 @@ def up(host: str, port: int, demo: bool, data: Path | None, as_json: bool) -> No
     Ends on SIGTERM and on Ctrl-C.
     """
     from backend.cli import first
+    from backend.cli.system import foresee
 
     tell = Teller(machine=as_json)
     end_on_signals()
     settings = settings_for(data)
+    foresee(settings, host, port)
     if settings.database_url is not None and not first.is_ready(settings.database_url):
         tell("migrating the database")
         first.make_ready(settings.database_url)

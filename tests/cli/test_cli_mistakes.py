@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from backend.cli import doorstep
+from tests.fixtures.processes import doorstep as started
 
 
 def said(*words: str) -> str:
@@ -24,6 +25,26 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     told = said("serve", "--data", str(tmp_path / "file" / "doorstep"))
     assert "cannot be made (Not a directory)" in told
     assert "--data" in told
+
+
+def test_a_folder_that_cannot_be_looked_into(tmp_path: Path) -> None:
+    """`up` looks for a leader before it makes the folder, and says the same."""
+    (tmp_path / "file").touch()
+    done = started("up", "--port", "0", "--data", str(tmp_path / "file" / "doorstep"))
+    assert done.returncode == 1
+    assert "cannot be made (Not a directory)" in done.stderr
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    """One sentence that says what to do, before a folder or a database is made."""
+    data = tmp_path / "doorstep"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = started("up", "--port", port, "--data", str(data))
+    assert done.returncode == 1
+    advice = "choose another with --port, or any free one with --port 0"
+    assert done.stderr == f"Error: port {port} on 127.0.0.1 is taken: {advice}\n"
+    assert not data.exists()
 
 
 @pytest.mark.parametrize("text", ['{"codes": [', '{"doors": {"a": {"code": 5}}}', "\udcff"])

@@ -81,6 +81,8 @@ def test_a_second_one_is_told_about_the_first(data: Path) -> None:
         assert same_port.returncode == 1
         assert f"port {running.port} on 127.0.0.1 is taken" in same_port.stderr
         assert "--port" in same_port.stderr
+        assert same_port.stderr.count("\n") == 1, "said before anything else was begun"
+        assert list(Path(other).iterdir()) == []
         assert running.status() == 200
         assert running.end(signal.SIGINT) == 0
         assert running.others() == {}
