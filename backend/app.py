@@ -62,7 +62,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Litestar:
             "person": Provide(callers.person),
         },
         signature_types=[Database, Clock, Settings, Keys, Blobs, Staging, Inspector, Nudges],
-        exception_handlers=exception_handlers(),
+        exception_handlers={**exception_handlers(), **web.exception_handlers()},
         middleware=[Drain(), Compress()],
         before_request=remember,
         before_send=[stamp],

@@ -1,6 +1,8 @@
 """What people see: the console and its API, the customer's page."""
 
 from litestar import Router
+from litestar.exceptions import MethodNotAllowedException, NotFoundException
+from litestar.types import ExceptionHandlersMap
 
 
 def routers() -> list[Router]:
@@ -13,3 +15,10 @@ def routers() -> list[Router]:
         console.front_door(),
         customer.router(),
     ]
+
+
+def exception_handlers() -> ExceptionHandlersMap:
+    """Return who answers what no route takes: routers are asked only where a route was found."""
+    from web.console.way_in import nothing_there
+
+    return {NotFoundException: nothing_there, MethodNotAllowedException: nothing_there}

@@ -102,6 +102,7 @@ def paths(made: Round) -> tuple[str, ...]:
         f"/console/stops/{made.stops['premium']}",
         "/console/inbox",
         "/console/stops/nowhere",
+        "/console/nowhere",
     )
 
 

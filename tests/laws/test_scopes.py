@@ -50,6 +50,7 @@ PUBLIC = {
     "/console/v1/sign-in",
     "/driver/v1/devices",
     "/driver/v1/tokens",
+    "/favicon.ico",
     "/health/live",
     "/health/ready",
     "/schema",

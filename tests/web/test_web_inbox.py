@@ -118,7 +118,7 @@ async def test_an_items_times_are_the_depots_own(
             mutation_id=mutation,
         )
         await open_follow_up(tx, FollowUpKind.RETURN, stop, mutation)
-    assert f"conflict {there} {code}" in card(await page_of(client, boss), "two truths")
+    assert f"conflict {there} · {code}" in card(await page_of(client, boss), "two truths")
     listed = await client.get("/console/v1/inbox?state=open", headers=boss.headers)
     (item,) = listed.json()["items"]
     assert item["at"].startswith(clock.now().strftime("%Y-%m-%dT%H:%M"))

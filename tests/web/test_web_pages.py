@@ -215,6 +215,46 @@ async def test_assets_are_the_ones_we_have(client: Client) -> None:
         assert (await client.get(f"/console/assets/{name}")).status_code == 404
 
 
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("nope", 404), ("nope/deeper", 404), ("sign-in", 405), ("v1x", 404)]
+)
+async def test_an_address_that_is_none_is_a_page_for_a_browser(
+    client: Client, path: str, status: int
+) -> None:
+    """In the console's own frame, with a way back; a program gets the problem as ever."""
+    answer = await client.get(f"/console/{path}", headers=BROWSER)
+    assert answer.status_code == status
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert '<a href="/console/">To the day</a>' in answer.text
+    assert "/console/assets/console.css" in answer.text
+    assert "<p>Not Found</p>" not in answer.text, "the title says so already"
+    for accept in ("application/json", "*/*", ""):
+        answer = await client.get(f"/console/{path}", headers={"Accept": accept})
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_the_api_answers_with_problems_to_anybody(client: Client) -> None:
+    """Whatever a caller says that he reads: only the console's pages answer with pages."""
+    for path in ("/console/v1/nope", "/console/v1", "/driver/v1/nope", "/nope", "/consolex"):
+        answer = await client.get(path, headers=BROWSER)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_the_icon_is_where_browsers_look(client: Client) -> None:
+    """For pages that name none: the customer's, and a picture opened alone."""
+    answer = await client.get("/favicon.ico")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
+    assert answer.content == (await client.get("/console/assets/icon.svg")).content
+    again = await client.get("/favicon.ico", headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
+
+
 def test_a_fault_of_ours_is_logged_and_told_as_a_page(caplog: pytest.LogCaptureFixture) -> None:
     """A page that failed tells its request id, and the same id stands in the log with the cause."""
     request = RequestFactory().get("/console/inbox")  # its app sets logging up anew

@@ -17,7 +17,7 @@ from backend.identity.people import SignedIn
 from backend.settings import Settings
 from backend.store import inbox as inbox_store
 from backend.store.database import Database, Tx
-from backend.wire.problem import noted
+from backend.wire.problem import noted, render
 from backend.wire.request_id import AnyRequest, request_id
 from web.board import place_now
 from web.console.forms import read_fields, read_form
@@ -77,18 +77,11 @@ class WayInController(Controller):
     @get("/assets/{name:str}", opt={"public": True})
     async def asset(self, request: PlainRequest, name: FromPath[str]) -> Html:
         """Return a style sheet, a script or the icon."""
-        if name not in _TYPES:
-            raise NotFound
-        content = (_ASSETS / name).read_bytes()
-        tag = f'"{sha256(content).hexdigest()[:20]}"'
-        headers = {"ETag": tag, "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
-        if tag.strip('"') in request.headers.get("if-none-match", ""):
-            return Response(b"", status_code=304, headers=headers)
-        return Response(content, media_type=_TYPES[name], headers=headers)
+        return _asset(request, name)
 
 
 class FrontDoorController(Controller):
-    """The bare address."""
+    """The bare address, and the icon that browsers look for beside it."""
 
     include_in_schema = False
 
@@ -96,6 +89,31 @@ class FrontDoorController(Controller):
     async def front_door(self) -> Html:
         """Lead to the console."""
         return go("/console/")
+
+    @get("/favicon.ico", opt={"public": True})
+    async def icon(self, request: PlainRequest) -> Html:
+        """Return the icon to whoever shows a page that names none."""
+        return _asset(request, "icon.svg")
+
+
+def _asset(request: PlainRequest, name: str) -> Html:
+    if name not in _TYPES:
+        raise NotFound
+    content = (_ASSETS / name).read_bytes()
+    tag = f'"{sha256(content).hexdigest()[:20]}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    if tag.strip('"') in request.headers.get("if-none-match", ""):
+        return Response(b"", status_code=304, headers=headers)
+    return Response(content, media_type=_TYPES[name], headers=headers)
+
+
+def nothing_there(request: AnyRequest, error: Exception) -> Response[bytes]:
+    """Answer a call that no route takes: a page where a browser looked for one, else a problem."""
+    path = str(request.scope["path"])
+    among_pages = path.startswith("/console/") and not f"{path}/".startswith("/console/v1/")
+    if among_pages and "text/html" in request.headers.get("accept", ""):
+        return page_fault(request, error)
+    return render(request, error)
 
 
 def page_fault(request: AnyRequest, error: Exception) -> Html:
