@@ -23,9 +23,9 @@ from backend.keys import load_keys
 from backend.store import devices
 from backend.store.database import Database
 from sync.clocks import Exchange
-from sync.clockwork import DeviceTime
 from sync.intake import Intake
 from sync.mutations import Heard, hear
+from sync.shown import DeviceTime
 from tests.fixtures.visits import a_round
 
 

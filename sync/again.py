@@ -13,12 +13,13 @@ from backend.store.database import Tx
 from backend.store.devices import Journal
 from backend.tables.mutations import Mutation as MutationRow
 from sync.clocks import Exchange
-from sync.clockwork import DeviceTime, Estimate
+from sync.clockwork import Estimate
 from sync.dating import Dating, from_json
 from sync.judging import Judging
 from sync.keeping import answer_anew
 from sync.matrix import Outcome
 from sync.mutations import Fault, Heard, Mutation, hear
+from sync.shown import DeviceTime
 
 Held: TypeAlias = tuple[MutationRow, Heard]
 

@@ -9,11 +9,12 @@ import msgspec
 from msgspec import Raw, Struct
 
 from sync.clocks import Exchange
-from sync.clockwork import DeviceTime, Echo
+from sync.clockwork import Echo
 from sync.dating import shown_at
 from sync.envelope import Client, Envelope
+from sync.moves import moves
 from sync.mutations import Heard, hear
-from sync.unset import zeros
+from sync.shown import DeviceTime
 from sync.wall import ahead_by, read_wall
 from sync.words import Millis, Moment
 
@@ -55,14 +56,15 @@ def _exchange(arrived: datetime, client: Client, batch: Sequence[Heard]) -> Exch
     sent = DeviceTime(read_wall(client.wall), client.monotonic_ms, client.boot)
     told_all = client.pending in {0, len(batch)}  # some apps count without what they send
     last_n = max((heard.n for heard in batch if heard.n is not None), default=None)
-    told = [shown_at(heard) for heard in sorted(batch, key=lambda heard: heard.n or 0)]
-    other = any(event.boot != client.boot for event in told)
+    numbered = sorted((heard.n, at) for at, heard in enumerate(batch) if heard.n is not None)
+    told = [(n, shown_at(batch[at])) for n, at in numbered]
+    more = client.pending is not None and client.pending > len(batch)
     return Exchange(
         arrived,
         sent,
         last_n if told_all else None,
         _echo(client.heard),
-        zeros(sent, told) if other else {},
+        moves(sent, told, more=more),
     )
 
 

@@ -5,7 +5,7 @@ off; and until when it had told us everything. It is written only where a push w
 with the note of a contact.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,38 +17,39 @@ from sync.clockwork import (
     UNHEARD,
     Anchor,
     Bounds,
-    DeviceTime,
     Echo,
     Estimate,
     Offset,
+    Seen,
     began_anew,
     estimate,
     may_be_late,
     on_the_road,
     tighter,
 )
+from sync.moves import STILL, Moves
+from sync.shown import DeviceTime
 
 BOOTS = 8
 MARKS = 3
 _MOST_MONOTONIC = 1e15
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_CENTURY = timedelta(days=36_525)
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """A call: the device's clocks as it began, and the last number it had then, if it said so.
 
-    ``echo`` is what it had last heard of our time, in the boot it speaks in. ``zeros`` are wall
-    times at the monotonic zero of the boots it tells of, as its clock is set now (``unset.zeros``).
+    ``echo`` is what it had last heard of our time, in the boot it speaks in. ``moves`` say, by
+    number, how its wall clock moved around the events it tells; None if nobody can know.
     """
 
     received: datetime
     sent: DeviceTime
     last_n: int | None = None
     echo: Echo | None = None
-    zeros: Mapping[str, datetime] = field(default_factory=dict)
+    moves: Mapping[int, Moves] | None = field(default_factory=dict)
     anchor: Anchor | None = field(init=False, default=None)
     offset: Offset | None = field(init=False, default=None)
 
@@ -59,7 +60,8 @@ class Exchange:
             road = on_the_road(self.received, shown, self.echo)
             object.__setattr__(self, "anchor", Anchor(self.received, shown, road))
         if wall is not None:
-            object.__setattr__(self, "offset", Offset(self.received, wall - self.received))
+            road = (self.anchor.road if self.anchor else None) or timedelta()
+            object.__setattr__(self, "offset", Offset(self.received, wall - self.received, road))
 
     @property
     def sent_after(self) -> datetime:
@@ -78,10 +80,17 @@ class Boot(Struct, frozen=True):
 
 
 class Mark(Struct, frozen=True):
-    """A call, sent no earlier than then, at which the device had nothing to tell beyond ``n``."""
+    """A call, sent no earlier than then, at which the device had nothing to tell beyond ``n``.
+
+    What it tells later happened after it. So the anchor of its boot, as we knew it then, and the
+    offset of the wall clock lie before that, however many calls come between.
+    """
 
     n: int
     sent_after: datetime
+    boot: str | None = None
+    anchor: Anchor | None = None
+    offset: Offset | None = None
 
 
 class Clocks(Struct, frozen=True):
@@ -97,74 +106,100 @@ class Clocks(Struct, frozen=True):
         boot = self._boot(event.boot)
         if boot is None or n is None or (boot.last_n is not None and n <= boot.last_n):
             return made, self
-        return made, self._with(Boot(boot.id, boot.anchor, n, made.happened))
+        dated = Boot(boot.id, boot.anchor, n, made.happened)
+        return made, replace(self, boots=_first(dated, self.boots))
 
     def after(self, exchange: Exchange) -> "Clocks":
         """Return what is known once a call was heard."""
-        known, anchor = self, exchange.anchor
+        boots, marks, anchor = self.boots, self.marks, exchange.anchor
         boot = self._boot(exchange.sent.boot)
-        if boot is not None and anchor is not None:
-            known = known._with(replace(boot, anchor=tighter(boot.anchor, anchor)))
         late = boot is not None and may_be_late(boot.anchor, anchor)
+        if boot is not None and anchor is not None:
+            if boot.anchor is not None and began_anew(boot.anchor, anchor):
+                marks = tuple(_forgetting(boot.id, mark) for mark in marks)
+            boot = replace(boot, anchor=tighter(boot.anchor, anchor))
+            boots = _first(boot, boots)
         if late:
-            return replace(known, offset=self.offset or exchange.offset)
-        marks = self._marks_after(exchange)
-        return replace(known, offset=exchange.offset or self.offset, marks=marks)
+            return Clocks(boots, self.offset or exchange.offset, marks)
+        offset = exchange.offset or self.offset
+        return Clocks(boots, offset, _marked(marks, exchange, boot, offset))
 
     def _bounds(self, event: DeviceTime, n: int | None, during: Exchange) -> Bounds:
         boot = self._boot(event.boot)
         now = during.anchor if event.boot == during.sent.boot else None
-        before = boot.anchor if boot else None
-        if before and now and began_anew(before, now):
-            before = None  # another boot under the same name
-        told = [mark.sent_after for mark in self.marks if n is not None and mark.n < n]
+        marks = [mark for mark in self.marks if n is not None and mark.n < n]
         newer = boot is not None and n is not None and boot.last_n is not None and n > boot.last_n
         return Bounds(
             received=during.received,
-            anchors=tuple(anchor for anchor in (now, before) if anchor),
-            offsets=tuple(offset for offset in (during.offset, self.offset) if offset),
-            not_before=max(told, default=None),
+            anchors=_anchors(boot, now, marks),
+            echo=during.echo if now and now.road is not None else None,
+            offsets=self._offsets(marks, during),
+            not_before=max((mark.sent_after for mark in marks), default=None),
             floor=boot.last if boot and newer else None,
-            unset=_unset(event, during.zeros),
+            moves=None if during.moves is None else during.moves.get(n or 0, STILL),
         )
+
+    def _offsets(self, marks: Sequence[Mark], during: Exchange) -> tuple[Seen, ...]:
+        """Return what the wall clock was off: now, when all was told, and last."""
+        now, told = during.offset, marks[0].offset if marks else None
+        seen = []
+        if now:
+            seen.append(Seen(now, before=False))
+        if told:
+            seen.append(Seen(told, after=False))
+        if self.offset and self.offset not in {now, told}:
+            seen.append(Seen(self.offset))
+        return tuple(seen)
 
     def _boot(self, id_: str | None) -> Boot | None:
         if id_ is None or "\0" in id_:
             return None
         return next((boot for boot in self.boots if boot.id == id_), Boot(id_))
 
-    def _with(self, boot: Boot) -> "Clocks":
-        others = tuple(other for other in self.boots if other.id != boot.id)
-        return Clocks((boot, *others)[:BOOTS], self.offset, self.marks)
 
-    def _marks_after(self, exchange: Exchange) -> tuple[Mark, ...]:
-        """Keep, for the newest numbers, the last call at which they were the newest."""
-        n = exchange.last_n
-        if n is None:
-            return self.marks
-        others = tuple(mark for mark in self.marks if mark.n < n)
-        return (Mark(n, exchange.sent_after), *others)[:MARKS]
+def _first(boot: Boot, boots: Sequence[Boot]) -> tuple[Boot, ...]:
+    """Put a boot before the others; the one heard of longest ago is forgotten."""
+    return (boot, *(other for other in boots if other.id != boot.id))[:BOOTS]
 
 
-def _unset(event: DeviceTime, zeros: Mapping[str, datetime]) -> datetime | None:
-    zero = zeros.get(event.boot) if event.boot is not None else None
-    if zero is None or event.monotonic_ms is None or event.wall is None:
-        return None
-    try:
-        moment = zero + timedelta(milliseconds=event.monotonic_ms)
-    except (OverflowError, ValueError):
-        return None
-    return moment if abs(moment - event.wall) <= _CENTURY else None
+def _forgetting(boot: str, mark: Mark) -> Mark:
+    """Leave the anchor of a boot out whose clock began anew."""
+    return replace(mark, boot=None, anchor=None) if mark.boot == boot else mark
+
+
+def _marked(
+    marks: tuple[Mark, ...], exchange: Exchange, boot: Boot | None, offset: Offset | None
+) -> tuple[Mark, ...]:
+    """Keep, for the newest numbers, the last call at which they were the newest."""
+    n = exchange.last_n
+    if n is None:
+        return marks
+    id_, anchor = (boot.id, boot.anchor) if boot else (None, None)
+    mark = Mark(n, exchange.sent_after, id_, anchor, offset)
+    return (mark, *(mark for mark in marks if mark.n < n))[:MARKS]
+
+
+def _anchors(boot: Boot | None, now: Anchor | None, marks: Sequence[Mark]) -> tuple[Anchor, ...]:
+    """Return this call's anchor, the last one's, and that of the call at which all was told.
+
+    A clock that began anew since was that of another boot, under the same name.
+    """
+    if boot is None:
+        return ()
+    told = marks[0].anchor if marks and marks[0].boot == boot.id else None
+    before = [boot.anchor] if told == boot.anchor else [boot.anchor, told]
+    known = (then for then in before if then and not (now and began_anew(then, now)))
+    return (*([now] if now else ()), *known)
 
 
 def write(clocks: Clocks) -> dict[str, Any]:
     """Write the clocks as JSON: moments as microseconds since 1970."""
-    offset = clocks.offset
     return {
         "boots": [_boot_to_json(boot) for boot in clocks.boots],
         "roads": [_road_to_json(boot.anchor) for boot in clocks.boots],
-        "wall": [_micros(offset.received), offset.ahead // _MICROSECOND] if offset else None,
+        "wall": _offset_to_json(clocks.offset),
         "told": [[mark.n, _micros(mark.sent_after)] for mark in clocks.marks],
+        "since": [_mark_to_json(mark) for mark in clocks.marks],
     }
 
 
@@ -174,10 +209,12 @@ def read(kept: Mapping[str, Any] | None) -> Clocks:
         return Clocks()
     wall, boots = kept.get("wall"), kept.get("boots", ())
     roads = kept.get("roads") or [None] * len(boots)  # the release before wrote none
+    told = kept.get("told", ())
+    since = kept.get("since") or [None] * len(told)  # nor these
     return Clocks(
         boots=tuple(_boot_from_json(road, *boot) for boot, road in zip(boots, roads, strict=True)),
-        offset=Offset(_moment(wall[0]), wall[1] * _MICROSECOND) if wall else None,
-        marks=tuple(Mark(n, _moment(at)) for n, at in kept.get("told", ())),
+        offset=_offset_from_json(*wall) if wall else None,
+        marks=tuple(_mark_from_json(*mark) for mark in zip(told, since, strict=True)),
     )
 
 
@@ -204,9 +241,44 @@ def _boot_from_json(
     last_n: int | None,
     last: int | None,
 ) -> Boot:
-    road = None if under_way is None else under_way * _MICROSECOND
-    anchor = None if at is None or shown is None else Anchor(_moment(at), shown, road)
+    anchor = None if at is None or shown is None else _anchor_from_json(at, shown, under_way)
     return Boot(id_, anchor, last_n, None if last is None else _moment(last))
+
+
+def _mark_to_json(mark: Mark) -> list[Any]:
+    anchor = mark.anchor
+    return [
+        mark.boot,
+        [_micros(anchor.received), anchor.monotonic_ms, _road_to_json(anchor)] if anchor else None,
+        _offset_to_json(mark.offset),
+    ]
+
+
+def _offset_to_json(offset: Offset | None) -> list[int] | None:
+    if offset is None:
+        return None
+    road = offset.road // _MICROSECOND
+    return [_micros(offset.received), offset.ahead // _MICROSECOND, road]
+
+
+def _mark_from_json(told: Sequence[int], since: Sequence[Any] | None) -> Mark:
+    n, at = told
+    boot, anchor, offset = since or (None, None, None)
+    return Mark(
+        n,
+        _moment(at),
+        boot,
+        _anchor_from_json(*anchor) if anchor else None,
+        _offset_from_json(*offset) if offset else None,
+    )
+
+
+def _anchor_from_json(at: int, shown: float, under_way: int | None) -> Anchor:
+    return Anchor(_moment(at), shown, None if under_way is None else under_way * _MICROSECOND)
+
+
+def _offset_from_json(at: int, ahead: int, under_way: int = 0) -> Offset:
+    return Offset(_moment(at), ahead * _MICROSECOND, under_way * _MICROSECOND)
 
 
 def _micros(moment: datetime) -> int:

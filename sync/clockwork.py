@@ -12,12 +12,15 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
+from sync.moves import STILL, Moves
+from sync.shown import DeviceTime
+
 ROAD = timedelta(seconds=2)  # by how much two calls may disagree and their clock still be good
 UNHEARD = timedelta(seconds=30)  # after that long on the road a phone has given its call up
 FRESH = timedelta(seconds=10)  # how old a position may be whose GPS time still counts
 REBOOT = timedelta(seconds=60)  # what a wall clock may have moved by itself across a boot
 MONTH = timedelta(days=31)  # a claim that reaches further back is a broken clock
-_DRIFT = 20_000  # one part in so many: 50 ppm
+_DRIFT = 20_000  # one part in so many of what a phone counted: 50 ppm
 _MONTH_MS = MONTH.total_seconds() * 1000
 _MOST_MS = 2**31 - 1
 _TICK = timedelta(milliseconds=1)  # clocks are told in whole ones
@@ -31,15 +34,6 @@ class Basis(StrEnum):
     GPS = "gps"
     WALL = "wall"
     RECEIPT = "receipt"
-
-
-class DeviceTime(Struct, frozen=True):
-    """A device's clocks at one moment; any of them may be missing."""
-
-    wall: datetime | None = None
-    monotonic_ms: float | None = None
-    boot: str | None = None
-    gps: datetime | None = None
 
 
 class Anchor(Struct, frozen=True):
@@ -62,27 +56,44 @@ class Echo(Struct, frozen=True):
 
 
 class Offset(Struct, frozen=True):
-    """By how much a device's wall clock was ahead when we heard it."""
+    """By how much a device's wall clock was ahead when we heard it.
+
+    It was ahead by up to ``road`` more: the call that showed it may have been as long under way.
+    """
 
     received: datetime
     ahead: timedelta
+    road: timedelta = _NOTHING
+
+
+class Seen(Struct, frozen=True):
+    """An offset seen at a call, and where that call lies.
+
+    Between the event and a call ``before`` it lie the event's moves until then, between the event
+    and the call ``after`` it those since; a call of which neither is known has both.
+    """
+
+    offset: Offset
+    before: bool = True
+    after: bool = True
 
 
 class Bounds(Struct, frozen=True):
     """What bounds an event besides its own clocks.
 
-    ``anchors`` are of the event's own boot. It happened after ``not_before``: a later call said
-    that nothing was left to tell. ``floor`` is the estimate of the same boot's event before it.
-    ``unset`` is what the wall clock would have shown at the event if it was set since, as the
-    monotonic one says.
+    ``anchors`` are of the event's own boot, as is ``echo``, the last time that the phone heard of
+    us there. It happened after ``not_before``: a later call said that nothing was left to tell.
+    ``floor`` is the estimate of the same boot's event before it. ``moves`` say how the wall clock
+    moved around the event otherwise than the monotonic one; None if nobody can know.
     """
 
     received: datetime
     anchors: tuple[Anchor, ...] = ()
-    offsets: tuple[Offset, ...] = ()
+    echo: Echo | None = None
+    offsets: tuple[Seen, ...] = ()
     not_before: datetime | None = None
     floor: datetime | None = None
-    unset: datetime | None = None
+    moves: Moves | None = STILL
 
 
 class Estimate(Struct, frozen=True):
@@ -102,12 +113,16 @@ class Estimate(Struct, frozen=True):
 
 
 class _Span(Struct, frozen=True):
-    """The true moment lies in ``low`` to ``high``; ``best`` is what we tell."""
+    """The true moment lies in ``low`` to ``high``; ``best`` is what we tell.
+
+    ``parts`` are the claims that a wall clock's span reaches over.
+    """
 
     low: datetime
     best: datetime
     high: datetime
     basis: Basis
+    parts: tuple["_Span", ...] = ()
 
 
 def estimate(event: DeviceTime, known: Bounds) -> Estimate:
@@ -123,31 +138,46 @@ def _by_anchors(event: DeviceTime, known: Bounds) -> _Span | None:
     """Carry each anchor to the event.
 
     A clock that stands still while the phone sleeps counts too little, so an anchor before the
-    event bounds it from below and one after it from above, whatever happened between them. Where
-    anchors disagree by more than a road explains, the interval is as wide as they disagree. A road
-    that is presumed gives way to one that is proven.
+    event bounds it from below and one after it from above, whatever happened between them. Only
+    where one side has none does the other bound both. A road that is presumed gives way to one
+    that is proven.
     """
-    if event.monotonic_ms is None or not known.anchors:
+    shown = event.monotonic_ms
+    if shown is None:
         return None
-    spans = []
-    for anchor in known.anchors:
-        span = _carry(anchor, event.monotonic_ms)
-        if span is None:
-            return None
-        spans.append(span)
-    pairs = list(zip(spans, known.anchors, strict=True))
+    pairs = [(span, anchor) for anchor in known.anchors if (span := _carry(anchor, shown))]
+    if not pairs:
+        return None
     first, tight = min(pairs, key=lambda pair: pair[0].high)
-    proven = [span.low for span, anchor in pairs if anchor.road is not None]
-    low = max(proven or [span.low for span in spans])
-    slept = [s for s, a in pairs if a.monotonic_ms > tight.monotonic_ms and _doubts(s, a, first)]
-    if slept or low > first.high:
-        later = [span for span, anchor in pairs if _follows(anchor, event)]
-        best = min(later or spans, key=lambda span: span.high)
-        low = min(span.low for span in spans)
-        first = _Span(low, best.best, best.high, Basis.MONOTONIC)
-    earliest = low if proven else first.best - ROAD
-    usable = earliest <= known.received and known.received - first.best <= MONTH
-    return _Span(low, first.best, first.high, Basis.MONOTONIC) if usable else None
+    before = [(span, anchor) for span, anchor in pairs if anchor.monotonic_ms < shown]
+    later = [span for span, anchor in pairs if _follows(anchor, shown, known)]
+    proven = [span.low for span, anchor in before or pairs if anchor.road is not None]
+    heard = _since_heard(known.echo, shown)
+    if heard is not None:
+        proven.append(heard)
+    low = max(proven or [span.low for span, _ in before or pairs])
+    last = min(later, key=lambda span: span.high) if later else first
+    slept = any(a.monotonic_ms > tight.monotonic_ms and _doubts(s, a, first) for s, a in pairs)
+    if low > last.high:  # a road was longer than presumed, or a clock is none
+        low = min(span.low for span, _ in pairs)
+    best = max(low, last.best if slept else first.best)
+    earliest = low if proven else best - ROAD
+    usable = earliest <= known.received and known.received - best <= MONTH
+    return _Span(low, best, last.high, Basis.MONOTONIC) if usable else None
+
+
+def _follows(anchor: Anchor, shown: float, known: Bounds) -> bool:
+    """Whether a call came after the event; of one that shows the same, only if it brought it."""
+    brought = anchor.received == known.received
+    return anchor.monotonic_ms > shown or (brought and anchor.monotonic_ms == shown)
+
+
+def _since_heard(echo: Echo | None, shown: float) -> datetime | None:
+    """Return when it was at the earliest, by a time of ours that the phone heard before."""
+    if echo is None or not 0 <= shown - echo.monotonic_ms <= _MONTH_MS:
+        return None
+    since = timedelta(milliseconds=shown - echo.monotonic_ms)
+    return echo.told + since - since // _DRIFT - _TICK
 
 
 def _carry(anchor: Anchor, monotonic_ms: float) -> _Span | None:
@@ -166,30 +196,30 @@ def _doubts(span: _Span, anchor: Anchor, first: _Span) -> bool:
     return span.low + max(road - ROAD, _NOTHING) > first.high
 
 
-def _follows(anchor: Anchor, event: DeviceTime) -> bool:
-    return event.monotonic_ms is not None and anchor.monotonic_ms >= event.monotonic_ms
-
-
 def _by_wall(event: DeviceTime, known: Bounds) -> _Span | None:
     """Correct the event's wall time by every offset we saw; the first of them is the likeliest.
 
-    Where the wall clock was set, or the monotonic one slept, between event and call, nobody knows
-    which of the two: the bound reaches over both.
+    Where the wall clock was set, or the monotonic one slept, between event and call, the bound
+    reaches over all that can have been.
     """
     if event.wall is None or not known.offsets:
         return None
-    walls = [event.wall] if known.unset is None else [event.wall, known.unset]
-    spans = [_corrected(wall, offset) for wall in walls for offset in known.offsets]
+    moves = known.moves or STILL
+    spans = tuple(
+        _corrected(wall, seen.offset)
+        for seen in known.offsets
+        for wall in moves.as_set(event.wall, before=seen.before, after=seen.after)
+    )
     low, high = min(span.low for span in spans), max(span.high for span in spans)
     if low > known.received or known.received - spans[0].best > MONTH:
         return None
-    return _Span(low, spans[0].best, high, Basis.WALL)
+    return _Span(low, spans[0].best, high, Basis.WALL, spans)
 
 
 def _corrected(wall: datetime, offset: Offset) -> _Span:
     best = wall - offset.ahead
     margin = REBOOT + abs(offset.received - best) // _DRIFT
-    return _Span(best - margin, best, best + margin, Basis.WALL)
+    return _Span(best - margin - offset.road, best, best + margin, Basis.WALL)
 
 
 def _by_gps(event: DeviceTime, known: Bounds, span: _Span | None) -> _Span | None:
@@ -199,11 +229,15 @@ def _by_gps(event: DeviceTime, known: Bounds, span: _Span | None) -> _Span | Non
         return span
     if span is None:
         return _Span(gps, gps, gps + FRESH, Basis.GPS)
-    slack = span.best - span.low if span.basis is Basis.WALL else _NOTHING
-    if not span.low - FRESH <= gps <= span.high or span.best - gps > FRESH + slack:
+    if not any(_fresh(gps, part) for part in span.parts or (span,)):
         return span
     basis = span.basis if span.basis is Basis.MONOTONIC else Basis.GPS
     return _Span(gps, gps, max(min(gps + FRESH, span.high), gps), basis)
+
+
+def _fresh(gps: datetime, span: _Span) -> bool:
+    slack = span.best - span.low if span.basis is Basis.WALL else _NOTHING
+    return span.low - FRESH <= gps <= span.high and span.best - gps <= FRESH + slack
 
 
 def _within(span: _Span, known: Bounds) -> _Span:
@@ -228,7 +262,9 @@ def _told(span: _Span, known: Bounds) -> Estimate:
     best = _after_the_last(span.best, known)
     away = max(best - span.low, span.high - best, _NOTHING)
     milliseconds = -(-away // timedelta(milliseconds=1))
-    return Estimate(best, min(milliseconds, _MOST_MS), span.basis)
+    unknown = span.basis is Basis.WALL and known.moves is None
+    bound = None if unknown or milliseconds > _MOST_MS else milliseconds
+    return Estimate(best, bound, span.basis)
 
 
 def _unbounded(event: DeviceTime, known: Bounds) -> Estimate:
@@ -256,11 +292,17 @@ def tighter(old: Anchor | None, new: Anchor) -> Anchor:
         return old if carried else new
     if new.received - carried.high > REBOOT:
         return new
-    return _joined(old, new) if carried.high < new.received else _joined(new, old)
+    if carried.high >= new.received:
+        return _joined(new, old)
+    return _joined(old, new) if old.road is None else old
 
 
 def _joined(kept: Anchor, other: Anchor) -> Anchor:
-    """Bound the road of the anchor we keep by what the other one proves, if they agree."""
+    """Bound the road of the anchor we keep by what the other one proves, if they agree.
+
+    A later one proves something of an earlier one only by the first thing heard after it: the phone
+    may have slept since.
+    """
     span = None if other.road is None else _carry(other, kept.monotonic_ms)
     if span is None or span.low > kept.received:
         return kept

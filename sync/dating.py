@@ -6,8 +6,9 @@ from typing import Any
 
 from sync import clocks
 from sync.clocks import Exchange
-from sync.clockwork import Basis, DeviceTime, Estimate
+from sync.clockwork import Basis, Estimate
 from sync.mutations import Fault, Heard
+from sync.shown import DeviceTime
 from sync.wall import read_wall
 
 
