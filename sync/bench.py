@@ -201,6 +201,7 @@ def _own(case: Case, event_id: UUID, stop: Stop) -> Told:
         mutation_id=case.heard.id,
         happened=case.when.happened,
         uncertainty_ms=case.when.uncertainty_ms,
+        bounded=case.when.bounded,
         known=moment(case.tx),
         to=None,
         barcode=None,

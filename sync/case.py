@@ -74,6 +74,7 @@ class Case(Struct, frozen=True):
             mutation_id=self.heard.id,
             policy_version=self.mutation.frame.policy_version,
             uncertainty_ms=self.when.uncertainty_ms,
+            bounded=self.when.bounded,
             device_wall=read_wall(at.wall) if at else None,
             body=self.body,
             fix=wire(fix) if fix is not None else None,

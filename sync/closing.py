@@ -49,13 +49,14 @@ async def close(
 
 
 def _came_first(case: Case, closed: Told | None) -> bool:
-    """Of two drivers' deliveries the earlier counts, if no clock leaves a doubt which it was."""
-    if closed is None or closed.source != ActorType.DRIVER or closed.uncertainty_ms is None:
+    """Of two drivers' deliveries the earlier counts, if our clocks leave no doubt which it was."""
+    if closed is None or closed.source != ActorType.DRIVER or closed.actor_id == case.actor.id:
         return False
-    if closed.actor_id == case.actor.id or case.when.uncertainty_ms is None:
+    when = case.when
+    if not (when.bounded and closed.bounded):
         return False
-    apart = timedelta(milliseconds=closed.uncertainty_ms + case.when.uncertainty_ms)
-    return case.when.happened + apart < closed.happened
+    apart = timedelta(milliseconds=(closed.uncertainty_ms or 0) + (when.uncertainty_ms or 0))
+    return when.happened + apart < closed.happened
 
 
 async def _overtake(case: Case, stop: Stop, ruling: Ruling, ending: Delivered) -> Answer:

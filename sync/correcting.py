@@ -15,6 +15,7 @@ from backend.domain.policy import Policy
 from backend.domain.reasons import EXCEPTION_REASONS
 from backend.domain.stop import ProofState
 from backend.store import segments, visits
+from backend.store.database import moment
 from backend.store.visits import Told, Word
 from backend.tables.stops import Stop
 from sync import closing, taking_back
@@ -102,6 +103,9 @@ def _becomes(corrected: Corrected) -> Delivered | Failed | Answer:
 
 
 def _is_late(case: Case, policy: Policy, named: Word) -> bool:
-    """Hold two estimates against each other, or else two moments of receipt."""
-    then = named.happened if case.when.bounded else named.known
-    return case.decisive - then > timedelta(seconds=policy.undo_s)
+    """Hold two estimates by our clocks against each other, or else two moments of receipt."""
+    if case.when.bounded and named.bounded:
+        between = case.when.happened - named.happened
+    else:
+        between = moment(case.tx) - named.known
+    return between > timedelta(seconds=policy.undo_s)

@@ -52,10 +52,10 @@ _TIMES = MappingProxyType({Kind.ROUTE_STARTED: "started_at", Kind.ROUTE_FINISHED
 
 
 def _earlier(case: Case, route: Route, holder: Holder) -> dict[str, object]:
-    """Of two that tell the same the earlier one counts."""
+    """Of two that tell the same the earlier one counts, if our clocks say that it is."""
     name = _TIMES[case.mutation.kind]
     known = getattr(route, name)
-    late = known is not None and case.when.happened < known
+    late = known is not None and case.when.bounded and case.when.happened < known
     return {name: case.when.happened} if late and holder is not Holder.OTHER else {}
 
 

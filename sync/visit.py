@@ -122,12 +122,16 @@ async def _keep(case: Case, stop: Stop, ruling: Ruling) -> Answer:
 
 
 def _arrival(case: Case, stop: Stop, ruling: Ruling) -> dict[str, object]:
-    """Of two arrivals the earlier one counts; one at a visit that is over moves nothing."""
+    """Of two arrivals the earlier one counts, if our clocks say that it is.
+
+    One at a visit that is over moves nothing.
+    """
     at = case.when.happened
     if ruling.effect and moves(Act.ARRIVE, StopState(stop.state)):
         return {"state": StopState.ARRIVED.value, "arrived_at": at}
     merged = stop.state == StopState.ARRIVED and not ruling.effect and ruling.merges
-    if merged and stop.arrived_at is not None and at < stop.arrived_at:
+    earlier = case.when.bounded and stop.arrived_at is not None and at < stop.arrived_at
+    if merged and earlier:
         return {"arrived_at": at}
     return {"arrived_at": at} if ruling.effect and stop.arrived_at is None else {}
 

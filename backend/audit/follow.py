@@ -37,6 +37,7 @@ class Witness(Struct, frozen=True):
     mutation_id: UUID | None = None
     policy_version: int | None = None
     uncertainty_ms: int | None = None
+    bounded: bool = False
     device_wall: datetime | None = None
     body: Mapping[str, Any] = field(default_factory=dict)
     fix: Mapping[str, Any] | None = None
@@ -108,6 +109,7 @@ def _event(
         policy_version=witness.policy_version,
         happened=happened,
         uncertainty_ms=witness.uncertainty_ms,
+        bounded=witness.bounded,
         body=witness.body,
         fix=witness.fix or None,
         findings=witness.findings,

@@ -65,6 +65,7 @@ class EventLine(Struct, frozen=True):
     policy_version: int | None
     happened: datetime
     uncertainty_ms: int | None
+    bounded: bool
     body: Mapping[str, Any]
     fix: Mapping[str, Any] | None
     findings: Sequence[Mapping[str, Any]]
@@ -151,15 +152,16 @@ SELECT entry_id, entity, entity_id, openings FROM json_to_recordset($1::text::js
 _EVENTS = """
 INSERT INTO stop_event
   (known, id, stop_id, version, kind, source, actor_id, device_id, mutation_id, outcome,
-   policy_version, happened, uncertainty_ms, body, fix, findings, evidence, device_wall, entry)
+   policy_version, happened, uncertainty_ms, bounded, body, fix, findings, evidence, device_wall,
+   entry)
 SELECT
   $1::timestamptz, id, stop_id, version, kind, source, actor_id, device_id, mutation_id, outcome,
-  policy_version, happened, uncertainty_ms, body, fix, findings, evidence, device_wall,
+  policy_version, happened, uncertainty_ms, bounded, body, fix, findings, evidence, device_wall,
   decode(entry, 'base64')
 FROM json_to_recordset($2::text::json)
   AS x(id uuid, stop_id uuid, version int, kind text, source text, actor_id text, device_id uuid,
        mutation_id uuid, outcome text, policy_version int, happened timestamptz,
-       uncertainty_ms int, body jsonb, fix jsonb, findings jsonb, evidence jsonb,
+       uncertainty_ms int, bounded boolean, body jsonb, fix jsonb, findings jsonb, evidence jsonb,
        device_wall timestamptz, entry text)
 """
 

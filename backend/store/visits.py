@@ -30,6 +30,7 @@ class Told(Struct, frozen=True):
     mutation_id: UUID | None
     happened: datetime
     uncertainty_ms: int | None
+    bounded: bool
     known: datetime
     to: str | None
     barcode: str | None
@@ -88,7 +89,7 @@ async def hold_routes(tx: Tx, ids: Collection[UUID]) -> None:
 
 _TOLD = """
 SELECT id, stop_id, version, kind, source, actor_id, device_id, mutation_id, happened,
-       uncertainty_ms, known, body ->> 'to', body ->> 'barcode'
+       uncertainty_ms, bounded, known, body ->> 'to', body ->> 'barcode'
 FROM stop_event
 WHERE id = ANY($1) OR (stop_id = ANY($2) AND version > $3 AND device_id IS DISTINCT FROM $4
                        AND kind NOT LIKE 'proof.%')
@@ -138,6 +139,7 @@ class Word(Struct, frozen=True):
     mutation_id: UUID | None
     outcome: str
     happened: datetime
+    bounded: bool
     known: datetime
     fix: dict[str, Any] | None
     to: str | None
@@ -147,7 +149,7 @@ class Word(Struct, frozen=True):
 
 
 _WORDS = """
-SELECT id, kind, source, actor_id, mutation_id, outcome, happened, known, fix,
+SELECT id, kind, source, actor_id, mutation_id, outcome, happened, bounded, known, fix,
        body ->> 'to', (body ->> 'corrects')::uuid,
        coalesce(body #>> '{becomes,kind}', kind), coalesce(body #> '{becomes,body}', body)
 FROM stop_event

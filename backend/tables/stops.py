@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, text
+from sqlalchemy import CheckConstraint, Index, LargeBinary, false, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -87,8 +87,9 @@ class StopEvent(Row, table=True):
     """An event on a stop's timeline, with both clocks: when it happened and when it was known.
 
     ``kind`` is a mutation kind for drivers' facts and the entry's action for everything else;
-    ``source`` is the actor's type. ``version`` is the stop's version after it. ``device_wall`` is
-    what the phone's own clock showed, right or wrong.
+    ``source`` is the actor's type. ``version`` is the stop's version after it. ``bounded`` is
+    whether our own clocks bound when it happened. ``device_wall`` is what the phone's own clock
+    showed, right or wrong.
     """
 
     __tablename__ = "stop_event"
@@ -106,6 +107,7 @@ class StopEvent(Row, table=True):
     policy_version: int | None = None
     happened: dt.datetime = Field(sa_type=UtcTime)
     uncertainty_ms: int | None = None
+    bounded: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     known: dt.datetime = Field(sa_type=UtcTime)
     device_wall: dt.datetime | None = Field(default=None, sa_type=UtcTime)
     body: dict[str, Any] = Field(sa_type=JSONB)

@@ -28,6 +28,7 @@ from tests.fixtures.phones import settings_for
 from tests.sync.office import (
     WORDS,
     Ground,
+    Phone,
     another_phone_speaks,
     cancelled,
     code_reissued,
@@ -204,20 +205,26 @@ async def test_what_changed_is_read_once_for_a_chunk(
     assert seen
 
 
-@pytest.mark.parametrize(("before", "letter"), [(True, "AC"), (False, "A")])
-async def test_an_old_code_asks_a_person_if_it_was_good_then(
-    ground: Ground, *, before: bool, letter: str
+@pytest.mark.parametrize(
+    ("before", "heard", "letter"),
+    [(True, True, "AC"), (True, False, "AC"), (False, True, "A"), (False, False, "AC")],
+)
+async def test_an_old_code_asks_a_person_if_it_may_have_been_good_then(
+    ground: Ground, *, before: bool, heard: bool, letter: str
 ) -> None:
-    """The delivery stands either way, and the code proves nothing."""
+    """The delivery stands either way, and the code proves nothing.
+
+    Where no clock of ours says when it was given, no wall clock decides: a person does.
+    """
     code, _ = customers_code(ground.keys, ground.driver.round.stops["premium"], 1)
     if not before:
         ground.clock.advance(hours=-1)
     await code_reissued(ground)
     ground.clock.advance(hours=2 if not before else 0)
-    wall = ground.clock.now().isoformat().replace("+00:00", "Z")
     done = {"method": "handed_over", "parcels": [], "code": code}
-    said = ground.driver.says("stop.delivered", done, "premium", at={"wall": wall})
-    (receipt,) = (await ground.driver.call(said))["receipts"]
+    said = ground.driver.says("stop.delivered", done, "premium", at=at(ground.clock, 0))
+    boot = "b" if heard else "another"
+    (receipt,) = (await speaks(ground.driver, ground, said, boot=boot))["receipts"]
     assert (receipt["outcome"], *await opened(ground.db, said["id"])) == LETTERS[letter]
     assert "code_wrong" in {finding["code"] for finding in receipt["findings"]}
     assert receipt["stop"]["state"] == "delivered"
@@ -229,42 +236,66 @@ def at(clock: FakeClock, ago_s: float) -> Json:
     return {"wall": wall, "monotonic_ms": 10_000_000 - ago_s * 1000, "boot": "b"}
 
 
-@pytest.mark.parametrize(("ago_s", "counts"), [(1800, True), (601, False), (60, False)])
+async def speaks(phone: Phone, ground: Ground, said: Json, *, boot: str = "b") -> Json:
+    """Have a phone bring one mutation in a call that shows its clocks."""
+    token = access.issue(ground.keys, phone.round.device, ground.clock.now()).token
+    client = {"monotonic_ms": 10_000_000, "boot": boot, "wall": at(ground.clock, 0)["wall"]}
+    answer = await phone.client.post(
+        "/driver/v1/sync",
+        json={"pull": False, "client": client, "mutations": [said]},
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert answer.status_code == 200
+    reply: Json = answer.json()
+    return reply
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "boots", "counts"),
+    [
+        (1800, ("b", "b"), True),
+        (601, ("b", "b"), False),
+        (60, ("b", "b"), False),
+        (1800, ("b", "another"), False),
+        (1800, ("another", "b"), False),
+    ],
+)
 async def test_of_two_deliveries_the_earlier_counts(
-    ground: Ground, ago_s: float, *, counts: bool
+    ground: Ground, ago_s: float, boots: tuple[str, str], *, counts: bool
 ) -> None:
-    """Whichever arrives first; where the clocks leave a doubt, the one that was heard first."""
+    """Whichever arrives first; where the clocks leave a doubt, the one that was heard first.
+
+    A boot in which nobody was heard has its wall clock alone, and that decides nothing.
+    """
     await reassigned(ground)
     done = {"method": "handed_over", "parcels": []}
     theirs = ground.colleague.says("stop.delivered", done, "economy", at=at(ground.clock, 600))
     mine = ground.driver.says(
         "stop.delivered", {**done, "method": "neighbour"}, "economy", at=at(ground.clock, ago_s)
     )
-    for phone, said in ((ground.colleague, theirs), (ground.driver, mine)):
-        token = access.issue(ground.keys, phone.round.device, ground.clock.now()).token
-        client = {"monotonic_ms": 10_000_000, "boot": "b", "wall": at(ground.clock, 0)["wall"]}
-        answer = await phone.client.post(
-            "/driver/v1/sync",
-            json={"pull": False, "client": client, "mutations": [said]},
-            headers={"Authorization": f"Bearer {token}"},
-        )
-        assert answer.status_code == 200
+    for phone, said, boot in zip(
+        (ground.colleague, ground.driver), (theirs, mine), boots, strict=True
+    ):
+        await speaks(phone, ground, said, boot=boot)
     stop = await ground.state("economy")
     assert (stop.method == "neighbour") == counts
     assert stop.manifest_driver_id == ground.colleague.round.driver
     assert await opened(ground.db, mine["id"]) == (["conflict"], ["duplicate_delivery"])
 
 
-async def test_of_two_arrivals_the_earlier_counts(ground: Ground) -> None:
-    """Another phone of the driver tells of an earlier one."""
+@pytest.mark.parametrize(("boot", "counts"), [("b", True), ("another", False)])
+async def test_of_two_arrivals_the_earlier_counts(
+    ground: Ground, boot: str, *, counts: bool
+) -> None:
+    """Another phone of the driver tells of an earlier one; its wall clock alone moves nothing."""
     later = ground.driver.says("stop.arrived", {}, at=at(ground.clock, 60))
     await ground.driver.call(later)
     await another_phone_speaks(ground)
     before = (await ground.state("premium")).arrived_at
     earlier = ground.driver.says("stop.arrived", {}, at=at(ground.clock, 600))
-    (receipt,) = (await ground.driver.call(earlier))["receipts"]
+    (receipt,) = (await speaks(ground.driver, ground, earlier, boot=boot))["receipts"]
     after = (await ground.state("premium")).arrived_at
     assert receipt["outcome"] == "recorded"
     assert before is not None
     assert after is not None
-    assert after < before
+    assert (after < before) == counts
