@@ -15,6 +15,7 @@ from typing import Protocol
 from handset.wire import Body
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_AWAKE_OR_NOT: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # Linux counts sleep apart
 
 
 class DeviceClock(Protocol):
@@ -42,7 +43,7 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic_ms(self) -> int:
-        return time.monotonic_ns() // 1_000_000
+        return time.clock_gettime_ns(_AWAKE_OR_NOT) // 1_000_000
 
 
 class ShiftedClock:

@@ -58,7 +58,7 @@ def _exchange(arrived: datetime, client: Client, batch: Sequence[Heard]) -> Exch
     last_n = max((heard.n for heard in batch if heard.n is not None), default=None)
     numbered = sorted((heard.n, at) for at, heard in enumerate(batch) if heard.n is not None)
     told = [(n, shown_at(batch[at])) for n, at in numbered]
-    more = client.pending is not None and client.pending > len(batch)
+    more = client.pending is not None and not told_all
     return Exchange(
         arrived,
         sent,

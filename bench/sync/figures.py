@@ -16,8 +16,8 @@ absolute figures depend on it ({machine}); ratios hold better.
 one waitress process, its limit of 100 connections raised, on the same PostgreSQL. **bare SQL**: the
 rows that one of our pushes writes, written by prepared statements and nothing else. PostgreSQL is
 the embedded one, fsync on, with durability as it ships. 20 devices keep 8 requests in flight, 200
-keep 32. What ours and bare SQL both do they do in turns, up to four each, for devices of their own
-and with every connection warm: the speed of a shared machine swings by the minute.
+keep 32. What ours and bare SQL both do they do in turns, up to four each, for devices of their own,
+and before pushes every connection is warm: the speed of a shared machine swings by the minute.
 
 `per s`, bytes, CPU and statements count per mutation in `drain` and `visits` (batches of 50), else
 per call. `alone p50` is the latency with one request at a time. Bytes are bodies without headers,
