@@ -15,7 +15,8 @@ from typing import Protocol
 from handset.wire import Body
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_AWAKE_OR_NOT: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # Linux counts sleep apart
+# On Linux the other one stands still while the machine sleeps.
+_AWAKE_OR_NOT: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class DeviceClock(Protocol):
