@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -29,7 +28,7 @@ from backend.tables.mutations import Mutation
 from backend.tables.stops import Stop, StopEvent
 from sync.held import judge_held, judge_learnt
 from tests.fixtures.clock import FakeClock
-from tests.fixtures.phones import calling, settings_for
+from tests.fixtures.phones import calling
 from tests.fixtures.visits import Round, a_round
 
 pytestmark = pytest.mark.anyio
@@ -100,12 +99,6 @@ class Ground:
         async with self.db.begin() as tx:
             await record(tx, SYSTEM, Event("stop.reassigned", Stop, stop_id, change))
             await assign(tx, driver, [stop_id], moment(tx))
-
-
-@pytest.fixture
-def settings(pg_url: str, tmp_path: Path) -> Settings:
-    """An installation of its own."""
-    return settings_for(pg_url, tmp_path)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ receipt, inbox and follow-ups is in ``LETTERS``.
 
 import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +23,6 @@ from backend.tables.inbox import InboxItem
 from planner import edits
 from pod.door import customers_code
 from tests.fixtures.clock import FakeClock
-from tests.fixtures.phones import settings_for
 from tests.sync.office import (
     WORDS,
     Ground,
@@ -74,12 +72,6 @@ LETTERS: dict[str, tuple[str, list[str], list[str]]] = {
     "H": ("held", [], []),
     "Q": ("quarantined", ["quarantined"], []),
 }
-
-
-@pytest.fixture
-def settings(pg_url: str, tmp_path: Path) -> Settings:
-    """An installation of its own."""
-    return settings_for(pg_url, tmp_path)
 
 
 @pytest.fixture

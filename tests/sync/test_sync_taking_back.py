@@ -6,7 +6,6 @@ is a minute.
 """
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -25,7 +24,6 @@ from backend.tables.follow_ups import FollowUp
 from backend.tables.inbox import InboxItem
 from backend.tables.stops import Stop
 from tests.fixtures.clock import FakeClock
-from tests.fixtures.phones import settings_for
 from tests.fixtures.visits import a_second_phone
 from tests.sync.office import (
     Ground,
@@ -43,12 +41,6 @@ pytestmark = pytest.mark.anyio
 Json = dict[str, Any]
 DELIVERED: Json = {"method": "handed_over", "parcels": []}
 NOT_HOME: Json = {"reason": "not_home"}
-
-
-@pytest.fixture
-def settings(pg_url: str, tmp_path: Path) -> Settings:
-    """An installation of its own."""
-    return settings_for(pg_url, tmp_path)
 
 
 @pytest.fixture
