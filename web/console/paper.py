@@ -87,6 +87,14 @@ def _local(moment: datetime, zone: str, day: bool) -> str:  # noqa: FBT001 - a t
     return there.strftime("%d %b %H:%M" if day else "%H:%M")
 
 
+def span(milliseconds: int) -> str:
+    """Round a span up, in the unit that a person would say it in."""
+    seconds = -(-milliseconds // 1000)
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{-(-seconds // 60)} min" if seconds < 7200 else f"{-(-seconds // 3600)} h"
+
+
 def _bytes(count: int) -> str:
     return f"{count / 1024:.0f} KB" if count >= 1024 else f"{count} B"
 
@@ -109,6 +117,7 @@ _pages = Environment(
 _pages.filters |= {
     "wire": rfc3339,
     "local": _local,
+    "span": span,
     "bytes": _bytes,
     "day": _day,
     "short": _short,
