@@ -173,7 +173,7 @@ class Bench:
         return Change(
             version=each.version,
             kind=each.kind,
-            at=each.happened,
+            at=each.decisive,
             by_office=each.source != ActorType.DRIVER,
             to=each.to,
             barcode=each.barcode,

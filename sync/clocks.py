@@ -23,6 +23,7 @@ from sync.clockwork import (
     Seen,
     began_anew,
     estimate,
+    lower,
     may_be_late,
     on_the_road,
     tighter,
@@ -64,6 +65,11 @@ class Exchange:
             object.__setattr__(self, "offset", Offset(self.received, wall - self.received, road))
 
     @property
+    def proof(self) -> Echo | None:
+        """The echo, if it contradicts neither itself nor us."""
+        return self.echo if self.anchor and self.anchor.road is not None else None
+
+    @property
     def sent_after(self) -> datetime:
         """The earliest moment at which the phone may have sent it."""
         road = self.anchor.road if self.anchor else None
@@ -83,7 +89,8 @@ class Mark(Struct, frozen=True):
     """A call, sent no earlier than then, at which the device had nothing to tell beyond ``n``.
 
     What it tells later happened after it. So the anchor of its boot, as we knew it then, and the
-    offset of the wall clock lie before that, however many calls come between.
+    offset of the wall clock lie before that, however many calls come between. ``heard`` is the
+    first echo of something that the boot heard after that anchor.
     """
 
     n: int
@@ -91,6 +98,7 @@ class Mark(Struct, frozen=True):
     boot: str | None = None
     anchor: Anchor | None = None
     offset: Offset | None = None
+    heard: Echo | None = None
 
 
 class Clocks(Struct, frozen=True):
@@ -119,6 +127,7 @@ class Clocks(Struct, frozen=True):
                 marks = tuple(_forgetting(boot.id, mark) for mark in marks)
             boot = replace(boot, anchor=tighter(boot.anchor, anchor))
             boots = _first(boot, boots)
+            marks = tuple(_hearing(mark, boot.id, exchange.proof) for mark in marks)
         if late:
             return Clocks(boots, self.offset or exchange.offset, marks)
         offset = exchange.offset or self.offset
@@ -126,13 +135,15 @@ class Clocks(Struct, frozen=True):
 
     def _bounds(self, event: DeviceTime, n: int | None, during: Exchange) -> Bounds:
         boot = self._boot(event.boot)
-        now = during.anchor if event.boot == during.sent.boot else None
+        here = event.boot == during.sent.boot
+        now, heard = (during.anchor, during.proof) if here else (None, None)
         marks = [mark for mark in self.marks if n is not None and mark.n < n]
         newer = boot is not None and n is not None and boot.last_n is not None and n > boot.last_n
+        since = marks[0].heard if marks and marks[0].boot == event.boot else None
         return Bounds(
             received=during.received,
             anchors=_anchors(boot, now, marks),
-            echo=during.echo if now and now.road is not None else None,
+            echoes=tuple(echo for echo in (heard, since) if echo),
             offsets=self._offsets(marks, during),
             not_before=max((mark.sent_after for mark in marks), default=None),
             floor=boot.last if boot and newer else None,
@@ -164,7 +175,7 @@ def _first(boot: Boot, boots: Sequence[Boot]) -> tuple[Boot, ...]:
 
 def _forgetting(boot: str, mark: Mark) -> Mark:
     """Leave the anchor of a boot out whose clock began anew."""
-    return replace(mark, boot=None, anchor=None) if mark.boot == boot else mark
+    return replace(mark, boot=None, anchor=None, heard=None) if mark.boot == boot else mark
 
 
 def _marked(
@@ -174,9 +185,16 @@ def _marked(
     n = exchange.last_n
     if n is None:
         return marks
-    id_, anchor = (boot.id, boot.anchor) if boot else (None, None)
-    mark = Mark(n, exchange.sent_after, id_, anchor, offset)
+    anchor = lower(boot.anchor, exchange.anchor) if boot else None
+    mark = Mark(n, exchange.sent_after, boot.id if boot and anchor else None, anchor, offset)
     return (mark, *(mark for mark in marks if mark.n < n))[:MARKS]
+
+
+def _hearing(mark: Mark, boot: str, echo: Echo | None) -> Mark:
+    """Keep the first that the phone heard of us after the call."""
+    if mark.boot != boot or mark.anchor is None or mark.heard is not None or echo is None:
+        return mark
+    return replace(mark, heard=echo) if echo.monotonic_ms >= mark.anchor.monotonic_ms else mark
 
 
 def _anchors(boot: Boot | None, now: Anchor | None, marks: Sequence[Mark]) -> tuple[Anchor, ...]:
@@ -199,7 +217,7 @@ def write(clocks: Clocks) -> dict[str, Any]:
         "roads": [_road_to_json(boot.anchor) for boot in clocks.boots],
         "wall": _offset_to_json(clocks.offset),
         "told": [[mark.n, _micros(mark.sent_after)] for mark in clocks.marks],
-        "since": [_mark_to_json(mark) for mark in clocks.marks],
+        "since": [_mark_to_json(mark, [boot.id for boot in clocks.boots]) for mark in clocks.marks],
     }
 
 
@@ -211,10 +229,11 @@ def read(kept: Mapping[str, Any] | None) -> Clocks:
     roads = kept.get("roads") or [None] * len(boots)  # the release before wrote none
     told = kept.get("told", ())
     since = kept.get("since") or [None] * len(told)  # nor these
+    known = tuple(_boot_from_json(road, *boot) for boot, road in zip(boots, roads, strict=True))
     return Clocks(
-        boots=tuple(_boot_from_json(road, *boot) for boot, road in zip(boots, roads, strict=True)),
+        boots=known,
         offset=_offset_from_json(*wall) if wall else None,
-        marks=tuple(_mark_from_json(*mark) for mark in zip(told, since, strict=True)),
+        marks=tuple(_mark_from_json(*mark, known) for mark in zip(told, since, strict=True)),
     )
 
 
@@ -245,12 +264,16 @@ def _boot_from_json(
     return Boot(id_, anchor, last_n, None if last is None else _moment(last))
 
 
-def _mark_to_json(mark: Mark) -> list[Any]:
-    anchor = mark.anchor
+def _mark_to_json(mark: Mark, boots: Sequence[str]) -> list[Any]:
+    """Tell the boot by its place; of one that is forgotten nothing need be known."""
+    if mark.boot not in boots:
+        return [None, None, _offset_to_json(mark.offset), None]
+    anchor, heard = mark.anchor, mark.heard
     return [
-        mark.boot,
+        boots.index(mark.boot),
         [_micros(anchor.received), anchor.monotonic_ms, _road_to_json(anchor)] if anchor else None,
         _offset_to_json(mark.offset),
+        [_micros(heard.told), heard.monotonic_ms] if heard else None,
     ]
 
 
@@ -261,15 +284,18 @@ def _offset_to_json(offset: Offset | None) -> list[int] | None:
     return [_micros(offset.received), offset.ahead // _MICROSECOND, road]
 
 
-def _mark_from_json(told: Sequence[int], since: Sequence[Any] | None) -> Mark:
+def _mark_from_json(
+    told: Sequence[int], since: Sequence[Any] | None, boots: Sequence[Boot]
+) -> Mark:
     n, at = told
-    boot, anchor, offset = since or (None, None, None)
+    place, anchor, offset, heard = since or (None, None, None, None)
     return Mark(
         n,
         _moment(at),
-        boot,
+        None if place is None else boots[place].id,
         _anchor_from_json(*anchor) if anchor else None,
         _offset_from_json(*offset) if offset else None,
+        Echo(_moment(heard[0]), heard[1]) if heard else None,
     )
 
 

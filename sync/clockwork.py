@@ -81,15 +81,15 @@ class Seen(Struct, frozen=True):
 class Bounds(Struct, frozen=True):
     """What bounds an event besides its own clocks.
 
-    ``anchors`` are of the event's own boot, as is ``echo``, the last time that the phone heard of
-    us there. It happened after ``not_before``: a later call said that nothing was left to tell.
+    ``anchors`` are of the event's own boot, as are ``echoes``, times that the phone heard of us
+    there. It happened after ``not_before``: a later call said that nothing was left to tell.
     ``floor`` is the estimate of the same boot's event before it. ``moves`` say how the wall clock
     moved around the event otherwise than the monotonic one; None if nobody can know.
     """
 
     received: datetime
     anchors: tuple[Anchor, ...] = ()
-    echo: Echo | None = None
+    echoes: tuple[Echo, ...] = ()
     offsets: tuple[Seen, ...] = ()
     not_before: datetime | None = None
     floor: datetime | None = None
@@ -152,12 +152,13 @@ def _by_anchors(event: DeviceTime, known: Bounds) -> _Span | None:
     before = [(span, anchor) for span, anchor in pairs if anchor.monotonic_ms < shown]
     later = [span for span, anchor in pairs if _follows(anchor, shown, known)]
     proven = [span.low for span, anchor in before or pairs if anchor.road is not None]
-    heard = _since_heard(known.echo, shown)
-    if heard is not None:
-        proven.append(heard)
+    proven += [low for echo in known.echoes if (low := _since_heard(echo, shown))]
     low = max(proven or [span.low for span, _ in before or pairs])
-    last = min(later, key=lambda span: span.high) if later else first
     slept = any(a.monotonic_ms > tight.monotonic_ms and _doubts(s, a, first) for s, a in pairs)
+    if later:
+        last = min(later, key=lambda span: span.high)
+    else:
+        last = max((s for s, _ in pairs), key=lambda span: span.high) if slept else first
     if low > last.high:  # a road was longer than presumed, or a clock is none
         low = min(span.low for span, _ in pairs)
     best = max(low, last.best if slept else first.best)
@@ -172,9 +173,9 @@ def _follows(anchor: Anchor, shown: float, known: Bounds) -> bool:
     return anchor.monotonic_ms > shown or (brought and anchor.monotonic_ms == shown)
 
 
-def _since_heard(echo: Echo | None, shown: float) -> datetime | None:
+def _since_heard(echo: Echo, shown: float) -> datetime | None:
     """Return when it was at the earliest, by a time of ours that the phone heard before."""
-    if echo is None or not 0 <= shown - echo.monotonic_ms <= _MONTH_MS:
+    if not 0 <= shown - echo.monotonic_ms <= _MONTH_MS:
         return None
     since = timedelta(milliseconds=shown - echo.monotonic_ms)
     return echo.told + since - since // _DRIFT - _TICK
@@ -295,6 +296,14 @@ def tighter(old: Anchor | None, new: Anchor) -> Anchor:
     if carried.high >= new.received:
         return _joined(new, old)
     return _joined(old, new) if old.road is None else old
+
+
+def lower(old: Anchor | None, new: Anchor | None) -> Anchor | None:
+    """Choose the anchor of a boot that bounds best from below what happened after both."""
+    if old is None or new is None:
+        return new or old
+    carried, here = _carry(old, new.monotonic_ms), _carry(new, new.monotonic_ms)
+    return old if carried and here and carried.low >= here.low else new
 
 
 def _joined(kept: Anchor, other: Anchor) -> Anchor:

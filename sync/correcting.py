@@ -62,7 +62,7 @@ async def correct(
         return Answer(Outcome.RECORDED, "correction_late", None, stop, entry, findings), decision
     stands = any(word.id == stop.closed_by for word in own.words)
     if isinstance(ending, Delivered) and not own.delivered and not stands:
-        said = Said(Kind.STOP_DELIVERED, None, case.when.happened, ending.is_partial)
+        said = Said(Kind.STOP_DELIVERED, None, case.decisive, ending.is_partial)
         fact = decide(said, known)
         return await closing.close(case, stop, fact.ruling, ending, closed), fact
     if isinstance(ending, Failed) and own.delivered:

@@ -58,9 +58,10 @@ def moves(
     """Return, for each number, how the wall clock moved around its event.
 
     ``told`` are the numbered events of one call in their order; ``more`` of them wait on the phone.
-    None where nobody can know: its clocks parted too far, or between here and the call lies what
-    has not been told yet.
+    None where nobody can know: its clocks parted too far, or what is still to be told may show it.
     """
+    if more:
+        return None
     way, last, ways = Way(), None, list[Way]()
     for shown in (*(event for _, event in told), sent):
         zero = _zero(shown)
@@ -73,20 +74,10 @@ def moves(
             last = (shown.boot, zero)
         ways.append(way)
     *until, whole = ways
-    if more and not _joined(sent, told):
-        return None
     found: dict[int, Moves] = {}
     for (n, _), done in zip(told, until, strict=True):
         found.setdefault(n, Moves(done, Way(whole.back - done.back, whole.forth - done.forth)))
     return found
-
-
-def _joined(sent: DeviceTime, told: Sequence[tuple[int, DeviceTime]]) -> bool:
-    """Whether the last event's boot is the one the call was made in, and both can be reckoned."""
-    if not told or _zero(sent) is None:
-        return False
-    _, event = told[-1]
-    return event.boot == sent.boot and _zero(event) is not None
 
 
 def _zero(shown: DeviceTime) -> datetime | None:

@@ -51,7 +51,7 @@ def _said(case: Case) -> Said:
     body, frame = case.mutation.body, case.mutation.frame
     partly = isinstance(body, Delivered) and body.is_partial
     barcode = body.barcode if isinstance(body, Scanned) else None
-    return Said(case.mutation.kind, frame.base, case.when.happened, partly, barcode)
+    return Said(case.mutation.kind, frame.base, case.decisive, partly, barcode)
 
 
 def _facts(case: Case, stop: Stop, known: Known) -> frozenset[Fact]:

@@ -35,6 +35,11 @@ class Told(Struct, frozen=True):
     to: str | None
     barcode: str | None
 
+    @property
+    def decisive(self) -> datetime:
+        """When it happened, if our own clocks bound that; else when we heard of it."""
+        return self.happened if self.bounded else self.known
+
 
 _LOCK_STOPS = """
 SELECT stop.* FROM stop JOIN stop_assignment a ON a.stop_id = stop.id

@@ -89,3 +89,39 @@ def test_a_boot_id_that_is_used_again_forgets_where_all_was_told() -> None:
     assert known.marks[0].anchor is None
     made, _ = known.date(at(31 * MINUTE), 1, heard(NOW, HOUR + MINUTE, 1, echo=None))
     assert holds(made, NOW - HOUR / 2)
+
+
+def test_a_sleep_that_was_seen_counts_for_what_another_boot_tells() -> None:
+    """Woken, heard, switched off: the last anchor of the boot says more than that of its mark."""
+    nine = NOW - 3 * HOUR
+    known = Clocks().after(heard(nine, timedelta(), 0, echo=None))
+    known = known.after(heard(nine + 2 * HOUR, 10 * MINUTE, None, echo=None))
+    told_by = Exchange(NOW, DeviceTime(None, 5, "new"), 1)
+    made, _ = known.date(at(20 * MINUTE), 1, told_by)
+    assert holds(made, nine + 2 * HOUR + 10 * MINUTE)
+    assert made.happened == nine + 2 * HOUR + 10 * MINUTE
+
+
+def test_one_slow_reply_is_forgotten_by_the_next_quick_call() -> None:
+    """It does not sleep; all was told at each of four calls, and the rest by another boot."""
+    known, last = Clocks(), None
+    for ran_s, slow in ((0, 0), (400, 100), (500, 0), (600, 0)):
+        ran = ran_s * SECOND
+        known = read(write(known.after(heard(NOW + ran, ran, 0, echo=last))))
+        last = echo_of(NOW + ran, ran + slow * SECOND, echoes=True)
+    told_by = Exchange(NOW + 1200 * SECOND, DeviceTime(None, 60_000, "new"), 1)
+    made, _ = known.date(at(900 * SECOND), 1, told_by)
+    assert holds(made, NOW + 900 * SECOND)
+    assert (made.uncertainty_ms or 0) < 500
+
+
+def test_the_second_call_of_a_drain_knows_what_was_heard_before_the_first() -> None:
+    """The first call of a boot can echo nothing; the next one's echo holds for the rest as well."""
+    known = Clocks().after(heard(NOW, timedelta(), 0, echo=None))
+    first = heard(NOW + 600 * SECOND, 600 * SECOND, None, echo=Echo(NOW, 200.0))
+    _, known = known.date(at(300 * SECOND), 1, first)
+    known = read(write(known.after(first)))
+    second = heard(NOW + 601 * SECOND, 601 * SECOND, 2, echo=Echo(NOW + 600 * SECOND, 600_200.0))
+    made, _ = known.date(at(310 * SECOND), 2, second)
+    assert holds(made, NOW + 310 * SECOND)
+    assert (made.uncertainty_ms or 0) < 500

@@ -181,7 +181,8 @@ def test_ways_before_and_after_an_event_make_the_whole() -> None:
         (9, silent(2 * HOUR, NOW + HOUR, ahead=-HOUR)),
     ]
     sent = silent(3 * HOUR, NOW + 2 * HOUR, ahead=HOUR)
-    assert moves(sent, told, more=True) == {
+    assert moves(sent, told, more=True) is None
+    assert moves(sent, told, more=False) == {
         7: Moves(Way(), Way(-HOUR, 2 * HOUR)),
         8: Moves(Way(), Way(-HOUR, 2 * HOUR)),
         9: Moves(Way(-HOUR), Way(timedelta(), 2 * HOUR)),

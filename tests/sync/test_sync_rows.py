@@ -291,3 +291,14 @@ async def test_of_two_arrivals_the_earlier_counts(
     assert before is not None
     assert after is not None
     assert (after < before) == counts
+
+
+@pytest.mark.parametrize("ago_s", [7200, 60])
+async def test_no_wall_clock_says_which_wish_came_later(ground: Ground, ago_s: float) -> None:
+    """A skip by another phone of the driver, told first; ours is of a boot nobody heard."""
+    theirs = ground.driver.says("stop.skipped", {}, at=at(ground.clock, 600))
+    await speaks(ground.driver, ground, theirs)
+    await another_phone_speaks(ground)
+    ours = ground.driver.says("stop.skipped", {}, at=at(ground.clock, ago_s))
+    (receipt,) = (await speaks(ground.driver, ground, ours, boot="another"))["receipts"]
+    assert receipt["outcome"] == "applied"
