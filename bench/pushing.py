@@ -11,37 +11,55 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 from sqlalchemy import event
 
 from backend.cli import schema
+from backend.clock import rfc3339
 from backend.embedded import running
 from backend.identity.callers import CallingDevice
 from backend.keys import load_keys
 from backend.store import devices
 from backend.store.database import Database
 from sync.clocks import Exchange
+from sync.clockwork import Echo
+from sync.dating import shown_at
 from sync.intake import Intake
+from sync.moves import moves
 from sync.mutations import Heard, hear
 from sync.shown import DeviceTime
 from tests.fixtures.visits import a_round
 
+_SWITCHED_ON = datetime(2026, 11, 20, tzinfo=UTC)
+
 
 @dataclass(slots=True)
 class Phone:
-    """A device that numbers what it tells of one stop."""
+    """A device that numbers what it tells of one stop, and shows its clocks as apps do."""
 
     device: CallingDevice
     stop: UUID
     n: int = 0
+    echo: Echo | None = None
 
-    def notes(self, count: int) -> list[Heard]:
+    def notes(self, count: int, now: datetime) -> list[Heard]:
         """Tell so many notes."""
-        return [self._told() for _ in range(count)]
+        return [self._told(now) for _ in range(count)]
 
-    def _told(self) -> Heard:
+    def call(self, told: list[Heard], now: datetime) -> Exchange:
+        """Bring them, with nothing left to tell."""
+        sent = DeviceTime(now, self._ran_ms(now), "b")
+        numbered = [(heard.n, shown_at(heard)) for heard in told if heard.n is not None]
+        echo, self.echo = self.echo, Echo(now, self._ran_ms(now))
+        return Exchange(now, sent, self.n, echo, moves(sent, numbered, more=False))
+
+    def _ran_ms(self, now: datetime) -> float:
+        return (now - _SWITCHED_ON) / timedelta(milliseconds=1)
+
+    def _told(self, now: datetime) -> Heard:
         self.n += 1
         told = {
             "id": str(uuid4()),
@@ -49,7 +67,7 @@ class Phone:
             "kind": "stop.noted",
             "stop_id": str(self.stop),
             "base": 1,
-            "at": {"wall": "2026-11-20T09:00:00.000Z"},
+            "at": {"wall": rfc3339(now), "monotonic_ms": self._ran_ms(now), "boot": "b"},
             "body": {"text": "at the back door"},
         }
         return hear(json.dumps(told).encode())
@@ -73,9 +91,10 @@ async def measure(db: Database, folder: Path, batches: int, size: int, *, carefu
             journal = await devices.lock_journal(tx, device.id)
             if journal is None:
                 raise LookupError("the phone has no journal")
-            exchange = Exchange(db.now(), DeviceTime())
-            intake = Intake(tx, keys, journal, exchange, carefully=carefully)
-            await intake.take(phone.notes(size), gapped=False)
+            now = db.now()
+            notes = phone.notes(size, now)
+            intake = Intake(tx, keys, journal, phone.call(notes, now), carefully=carefully)
+            await intake.take(notes, gapped=False)
             devices.keep_journal(tx, journal)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     event.remove(db._engine.sync_engine, "before_cursor_execute", count)  # noqa: SLF001
