@@ -27,19 +27,13 @@ from backend.tables.positions import LastFix, Position
 from driver_api.positions import AHEAD, LATEST, Lane, LaneFull, Pace
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.people import a_person
-from tests.fixtures.phones import Phone, a_phone, calling, settings_for
+from tests.fixtures.phones import Phone, a_phone, calling
 from tests.fixtures.visits import a_round
 
 pytestmark = pytest.mark.anyio
 
 Client = AsyncTestClient[Litestar]
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def settings(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """One installation for this module; each test brings drivers of its own."""
-    return settings_for(pg_url, tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """Positions, nudges, what survived, health and schema (contract §4)."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,19 +23,6 @@ pytestmark = pytest.mark.anyio
 TUS = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
 BAD_SUM = {**TUS, "Upload-Offset": "0", "Upload-Checksum": "x"}
 GOOD = {"at": "2026-11-23T07:59:00.000Z", "lat": 39.29, "lon": -76.6, "accuracy_m": 8}
-
-
-@pytest.fixture(scope="module")
-def settings(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """One installation for this module; each test brings drivers of its own."""
-    return settings_for(pg_url, tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
-async def client(settings: Settings) -> AsyncIterator[AsyncTestClient[Litestar]]:
-    """The application, at the moment at which the tests' clock stands."""
-    async with calling(settings, FakeClock(datetime(2026, 11, 23, 8, 0, tzinfo=UTC))) as client:
-        yield client
 
 
 @pytest.fixture
